@@ -1,0 +1,1 @@
+//! The latest report of each monitor, where those who show it look.

@@ -1,0 +1,1 @@
+//! The LagMonitor resource: types, defaults, validation rules and print columns. No behaviour.

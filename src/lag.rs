@@ -1,0 +1,27 @@
+//! The pure core: what is measured, and what it means.
+//!
+//! Takes observations and a time, returns judgements. It does no input or output, reads no clock, and cannot fail:
+//! where it does not know, it says so and why. It leaves asking Kafka to `kafka` and keeping rows to `store`.
+
+pub mod anomaly;
+pub mod observation;
+pub mod policy;
+pub mod reason;
+pub mod report;
+
+use std::sync::Arc;
+
+/// Milliseconds: a point in time since 1970-01-01 UTC, or a length of time. Negative lengths never leave this room.
+pub type Millis = i64;
+
+/// A record's position in one partition, as Kafka counts it.
+pub type Offset = i64;
+
+/// The number of a partition within its topic, from 0.
+pub type Partition = i32;
+
+/// A name that many values share: a topic, a group, a member.
+pub type Name = Arc<str>;
+
+/// Kafka's identity of one life of a topic: deleted and created again, a topic has another one.
+pub type TopicId = [u8; 16];

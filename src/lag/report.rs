@@ -1,0 +1,301 @@
+//! The one value that everybody downstream shows: status, file, ConfigMap, metrics, API and table.
+//!
+//! Unknown is `null`, never NaN; times are RFC 3339 in UTC; seconds are decimal.
+
+use schemars::JsonSchema;
+use serde::{Serialize, Serializer};
+
+use super::anomaly::Anomalies;
+use super::observation::{GroupKind, GroupState};
+use super::reason::Failure;
+use super::{Millis, Name, Offset, Partition};
+
+/// The version of this shape. Fields may be added within a version; none changes its meaning.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// How old the data is that each consumer group of one cluster is working on.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Report {
+    /// Version of this shape: 1.
+    pub schema_version: u32,
+    /// The LagMonitor that asked; `null` for a single look.
+    pub monitor: Option<MonitorName>,
+    /// The Kafka cluster.
+    pub cluster: Cluster,
+    /// When the ages were computed.
+    pub generated_at: Timestamp,
+    /// How the sample went.
+    pub sampling: Sampling,
+    /// How deep `groups` goes.
+    pub detail: Detail,
+    /// Whether `detail` was lowered, or rows left out, to fit a size limit.
+    pub truncated: bool,
+    /// What could not be read, and why.
+    pub errors: Vec<Failure>,
+    /// Every selected consumer group, by id.
+    pub groups: Vec<Group>,
+    /// Every selected topic, by name.
+    pub topics: Vec<Topic>,
+}
+
+/// The name of a LagMonitor.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+pub struct MonitorName {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// The Kafka cluster of a report.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Cluster {
+    /// The name given to it; the label `cluster_name` of the metrics.
+    pub name: String,
+    /// Kafka's own id.
+    pub id: Option<Name>,
+    /// `host:port` of every live broker.
+    pub brokers: Vec<Name>,
+}
+
+/// How a sample went.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+pub struct Sampling {
+    /// Time between samples; `null` for a single look.
+    pub interval_seconds: Option<f64>,
+    /// How long the sample took.
+    pub duration_seconds: f64,
+    /// Share of the wanted answers that came, 0 to 1.
+    pub coverage: f64,
+    /// Times asked to sharpen ages.
+    pub probes: u64,
+}
+
+/// How deep a report goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+pub enum Detail {
+    /// Groups only.
+    Group,
+    /// Groups and their topics.
+    Topic,
+    /// Groups, topics and partitions.
+    Partition,
+}
+
+/// One consumer group.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Group {
+    /// The group's id.
+    pub group_id: Name,
+    /// Which protocol it speaks.
+    #[serde(rename = "type")]
+    pub kind: GroupKind,
+    /// Kafka's own state of the group.
+    pub group_state: Option<GroupState>,
+    /// The worst state of its topics: OFFLINE, then RECOVERING, then ONLINE. `null` while it has no committed offset.
+    pub state: Option<State>,
+    /// The assignor, where the group has one.
+    pub assignor: Option<Name>,
+    /// The members; `null` where they could not be asked.
+    pub members: Option<Vec<Member>>,
+    /// Age of the oldest record that it has not read, over all topics.
+    pub max_lag_seconds: Option<f64>,
+    /// Records not read, over all topics.
+    pub total_lag_records: Option<i64>,
+    /// Where the age is heading.
+    pub trend: Option<Trend>,
+    /// Every topic on which it committed or has an assignment, by name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topics: Option<Vec<GroupTopic>>,
+}
+
+/// One member of a consumer group.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Member {
+    /// The id that the group coordinator gave it.
+    pub member_id: Name,
+    /// The `client.id` of the consumer.
+    pub client_id: Name,
+    /// The address it connects from.
+    pub host: Name,
+    /// The partitions assigned to it.
+    pub assigned: Vec<Assignment>,
+}
+
+/// The partitions of one topic that are assigned to one member.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Assignment {
+    /// The topic.
+    pub topic: Name,
+    /// Its partitions.
+    pub partitions: Vec<Partition>,
+}
+
+/// One consumer group on one topic.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct GroupTopic {
+    /// The topic.
+    pub topic: Name,
+    /// Whether the group keeps up, stands still or catches up; `null` while it has no committed offset.
+    pub state: Option<State>,
+    /// Since when it is in that state.
+    pub since: Option<Timestamp>,
+    /// The largest age over the partitions.
+    pub max_lag_seconds: Option<f64>,
+    /// The median age over the partitions (nearest rank).
+    pub p50_lag_seconds: Option<f64>,
+    /// The 95th percentile of the ages (nearest rank).
+    pub p95_lag_seconds: Option<f64>,
+    /// How far the largest age may be off, either way.
+    pub bound_seconds: Option<f64>,
+    /// How the largest age was found.
+    pub method: Option<Method>,
+    /// The clock on which the largest age stands.
+    pub clock: Option<Clock>,
+    /// Records not read, all partitions together.
+    pub total_lag_records: Option<i64>,
+    /// Records not read on the worst partition.
+    pub max_lag_records: Option<i64>,
+    /// The median over the partitions (nearest rank).
+    pub p50_lag_records: Option<i64>,
+    /// The 95th percentile over the partitions (nearest rank).
+    pub p95_lag_records: Option<i64>,
+    /// Partitions without a committed offset.
+    pub partitions_without_commit: u32,
+    /// Partitions that stand still while others advance; they are not in the maximum.
+    pub abandoned_partitions: u32,
+    /// Records read a second, over the last samples.
+    pub consume_rate: Option<f64>,
+    /// Records written a second, over the last samples.
+    pub produce_rate: Option<f64>,
+    /// How long until it has caught up at these rates; `null` when it does not converge.
+    pub drain_seconds: Option<f64>,
+    /// Where the age is heading.
+    pub trend: Option<Trend>,
+    /// Every partition of the topic, by number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partitions: Option<Vec<GroupPartition>>,
+}
+
+/// One consumer group on one partition.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct GroupPartition {
+    /// The partition's number.
+    pub partition: Partition,
+    /// The member that it is assigned to.
+    pub member_id: Option<Name>,
+    /// The next offset that the group will read.
+    pub committed_offset: Option<Offset>,
+    /// The first readable offset.
+    pub log_start_offset: Option<Offset>,
+    /// The end to which lag is counted.
+    pub log_end_offset: Option<Offset>,
+    /// Records not read.
+    pub lag_records: Option<i64>,
+    /// Age of the oldest record not read.
+    pub lag_seconds: Option<f64>,
+    /// How far `lag_seconds` may be off, either way; `null` for a lower bound.
+    pub bound_seconds: Option<f64>,
+    /// How `lag_seconds` was found.
+    pub method: Option<Method>,
+    /// The clock on which it stands.
+    pub clock: Option<Clock>,
+    /// Records deleted before the group read them.
+    pub records_lost: i64,
+    /// Age of these figures, when the broker did not answer in this sample.
+    pub stale_seconds: Option<f64>,
+    /// What is odd here, from a closed list.
+    pub anomalies: Anomalies,
+}
+
+/// One topic of the cluster.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Topic {
+    /// The topic's name.
+    pub topic: Name,
+    /// Kafka's id of this life of the topic, 32 hexadecimal digits.
+    pub topic_id: Option<String>,
+    /// Number of partitions.
+    pub partitions: u32,
+    /// Replicas of each.
+    pub replication_factor: u16,
+}
+
+/// Whether a group keeps up with a topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum State {
+    /// It advances, or has nothing to read.
+    Online,
+    /// It advances again, and is still behind.
+    Recovering,
+    /// It stands still before readable records.
+    Offline,
+}
+
+/// Where an age is heading over the last samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Trend {
+    /// Up.
+    Growing,
+    /// Neither.
+    Steady,
+    /// Down.
+    Shrinking,
+}
+
+/// How an age was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// Nothing is waiting: 0.
+    CaughtUp,
+    /// The broker told the timestamp of the very record.
+    Record,
+    /// Between two known points.
+    Interpolated,
+    /// Only a lower bound is known.
+    AtLeast,
+    /// No committed offset: no age.
+    NoCommit,
+}
+
+/// The clock on which an age stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Clock {
+    /// Our own sampled log ends: the bound holds without conditions.
+    Append,
+    /// Record timestamps: the bound holds for producers whose timestamps are in order.
+    Producer,
+}
+
+/// A point in time; RFC 3339 in UTC with milliseconds in JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp(pub Millis);
+
+impl std::fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match jiff::Timestamp::from_millisecond(self.0) {
+            Ok(time) => write!(f, "{time:.3}"),
+            Err(_) => write!(f, "{}", jiff::Timestamp::UNIX_EPOCH),
+        }
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl JsonSchema for Timestamp {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Timestamp".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "format": "date-time" })
+    }
+}

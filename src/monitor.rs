@@ -1,0 +1,1 @@
+//! One LagMonitor at work: observe, remember, judge, post. Knows no Kubernetes.

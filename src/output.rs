@@ -1,0 +1,1 @@
+//! A report as table, JSON, file and metrics. Computes nothing.

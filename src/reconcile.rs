@@ -1,0 +1,1 @@
+//! From resources to running monitors: documents, resolved references, plans, the fleet. No lag arithmetic.

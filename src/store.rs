@@ -1,0 +1,1 @@
+//! SQLite: history, states and samples across restarts. No arithmetic.
