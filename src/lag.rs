@@ -4,10 +4,20 @@
 //! where it does not know, it says so and why. It leaves asking Kafka to `kafka` and keeping rows to `store`.
 
 pub mod anomaly;
+pub mod bracket;
+pub mod history;
+pub mod judge;
+pub mod memory;
 pub mod observation;
 pub mod policy;
+pub mod progress;
 pub mod reason;
+pub mod refine;
 pub mod report;
+pub mod spread;
+pub mod state;
+pub mod thin;
+pub mod trend;
 
 use std::sync::Arc;
 

@@ -202,6 +202,8 @@ pub struct GroupPartition {
     pub clock: Option<Clock>,
     /// Records deleted before the group read them.
     pub records_lost: i64,
+    /// Records that an open transaction hides; 0 without `ReadCommitted`.
+    pub blocked_records: i64,
     /// Age of these figures, when the broker did not answer in this sample.
     pub stale_seconds: Option<f64>,
     /// What is odd here, from a closed list.

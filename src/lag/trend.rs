@@ -1,0 +1,51 @@
+//! Where an age is heading.
+
+use super::Millis;
+use super::report::Trend;
+
+/// Sights below which no trend is told.
+const LEAST: usize = 3;
+
+/// The trend of some ages, oldest first, by the slope of their regression line.
+///
+/// A change over the window that is smaller than `noise`, a second, or a fiftieth of the age is none.
+pub fn trend<'a>(ages: impl ExactSizeIterator<Item = &'a (Millis, Millis)> + Clone, noise: Millis) -> Option<Trend> {
+    if ages.len() < LEAST {
+        return None;
+    }
+    let count = ages.len() as f64;
+    let (first, last) = (ages.clone().next()?.0, ages.clone().last()?);
+    let points = || ages.clone().map(|(time, age)| ((time - first) as f64, *age as f64));
+    let (sum_t, sum_a) = points().fold((0.0, 0.0), |(t, a), (x, y)| (t + x, a + y));
+    let (mean_t, mean_a) = (sum_t / count, sum_a / count);
+    let (cov, var) = points()
+        .fold((0.0, 0.0), |(cov, var), (t, a)| (cov + (t - mean_t) * (a - mean_a), var + (t - mean_t) * (t - mean_t)));
+    let change = if var > 0.0 { cov / var * (last.0 - first) as f64 } else { 0.0 };
+    let least = noise.max(1_000).max(last.1 / 50) as f64;
+    Some(match change {
+        change if change > least => Trend::Growing,
+        change if change < -least => Trend::Shrinking,
+        _ => Trend::Steady,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(ages: &[(Millis, Millis)]) -> Option<Trend> {
+        trend(ages.iter(), 0)
+    }
+
+    #[test]
+    fn a_stopped_group_grows_and_a_recovering_one_shrinks() {
+        assert_eq!(told(&[(0, 60_000), (60_000, 120_000), (120_000, 180_000)]), Some(Trend::Growing));
+        assert_eq!(told(&[(0, 90_000), (1_000, 60_000), (2_000, 30_000)]), Some(Trend::Shrinking));
+    }
+
+    #[test]
+    fn small_changes_and_few_sights_tell_nothing() {
+        assert_eq!(told(&[(0, 300), (1_000, 900), (2_000, 100)]), Some(Trend::Steady));
+        assert_eq!(told(&[(0, 0), (1_000, 9_000)]), None);
+    }
+}
