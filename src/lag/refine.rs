@@ -10,6 +10,7 @@ use super::history::History;
 use super::memory::{Memory, PartitionMemory};
 use super::observation::{Probe, Told};
 use super::policy::Policy;
+use super::report::Method;
 use super::{Millis, Name, Offset, Partition};
 
 const MINUTE: Millis = 60_000;
@@ -155,8 +156,11 @@ fn need(open: &Open, memory: &Memory, policy: &Policy, now: Millis) -> Option<f6
     let question = question(partition, open.committed, policy, now)?;
     let estimate = estimate(&partition.history, question, policy.precision);
     let known = times(&partition.history, question);
-    let askable = known.as_ref().map_or(!partition.history.backfilled, |times| !times.is_empty());
-    if !askable || !worth(&partition.history, question, &estimate, policy.precision) {
+    let asks = match known {
+        None => !partition.history.backfilled && estimate.method == Method::AtLeast,
+        Some(times) => !times.is_empty() && worth(&partition.history, question, &estimate, policy.precision),
+    };
+    if !asks {
         return None;
     }
     let lag = estimate.lag.unwrap_or(0).max(1) as f64;
