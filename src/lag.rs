@@ -14,6 +14,8 @@ pub mod progress;
 pub mod reason;
 pub mod refine;
 pub mod report;
+#[cfg(test)]
+mod scenarios;
 pub mod spread;
 pub mod state;
 pub mod thin;

@@ -102,7 +102,7 @@ pub fn search(history: &History, question: Question) -> Option<Search> {
         low: below.map_or(Millis::MIN, |fact| fact.at),
         low_offset: below.map_or(0, |fact| fact.offset),
         high: runs.1.map_or(question.seen, |run| run.first).min(question.now),
-        high_offset: question.end,
+        high_offset: runs.1.map_or(question.end, |run| run.offset),
     };
     let reached = above.map(|fact| (fact.from, fact.offset));
     for (time, offset) in [reached, history.ahead, history.silence].into_iter().flatten() {
@@ -156,7 +156,7 @@ fn by_timestamps(history: &History, question: Question, limits: Limits) -> Optio
     let blind = blind(history, question);
     let closed = search.high <= search.low + 1;
     let below = below.filter(|fact| limits.hold(fact.at));
-    if closed && below.is_none() {
+    if below.is_none() && (closed || search.high >= limits.high) {
         return None;
     }
     let run = history.runs_around(question.committed).0;
