@@ -88,7 +88,7 @@ pub fn estimate(history: &History, question: Question, precision: Millis) -> Est
     let producer = by_timestamps(history, question, limits);
     match (append, producer) {
         (Some(append), Some(producer)) if producer.bound <= append.bound => producer,
-        (Some(append), _) => Estimate { settled: producer.is_none_or(|p| p.settled), ..append },
+        (Some(append), _) => Estimate { settled: exhausted(history, question), ..append },
         (None, Some(producer)) => producer,
         (None, None) => at_least(history, question, limits.high),
     }
@@ -168,6 +168,13 @@ fn by_timestamps(history: &History, question: Question, limits: Limits) -> Optio
     let estimate = found(question, time, (low, high), Method::Interpolated, Clock::Producer);
     let bound = estimate.bound.map(|bound| bound + limits.slack);
     Some(Estimate { bound, settled: closed || blind, hidden: closed || blind, ..estimate })
+}
+
+/// Whether questions by time have nothing left to tell.
+fn exhausted(history: &History, question: Question) -> bool {
+    let found = history.facts_around(question.committed).0.is_some_and(|fact| fact.offset == question.committed);
+    let closed = search(history, question).is_some_and(|search| search.high <= search.low + 1);
+    found || closed || blind(history, question)
 }
 
 /// Whether a record from the future stands before the committed offset: every later time leads to that one.
