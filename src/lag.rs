@@ -11,6 +11,8 @@ pub mod memory;
 pub mod observation;
 pub mod policy;
 pub mod progress;
+#[cfg(test)]
+mod properties;
 pub mod reason;
 pub mod refine;
 pub mod report;
