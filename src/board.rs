@@ -1,1 +1,164 @@
 //! The latest report of each monitor, where those who show it look.
+//!
+//! Monitors post, everybody else takes a snapshot or watches; nobody ever waits for Kafka or for each other. There is
+//! no history here: that is in `store`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::lag::Millis;
+use crate::lag::reason::Reason;
+use crate::lag::report::{MonitorName, Report};
+
+/// Everything on the board at one moment, sorted by namespace and name.
+pub type Snapshot = Arc<BTreeMap<MonitorName, Posted>>;
+
+/// What stands on the board for one monitor.
+#[derive(Debug, Clone)]
+pub struct Posted {
+    /// The latest report; `None` before the first good sample.
+    pub report: Option<Arc<Report>>,
+    /// How the monitor itself is doing.
+    pub pulse: Arc<Pulse>,
+}
+
+/// How one monitor is doing, counted since it started.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Pulse {
+    /// The name given to the cluster: no two monitors share one.
+    pub cluster_name: String,
+    /// Samples begun.
+    pub samples: u64,
+    /// Samples that brought no report, by reason.
+    pub failures: BTreeMap<Reason, u64>,
+    /// Times asked to sharpen ages.
+    pub probes: u64,
+    /// When the last good sample ended.
+    pub last_sample: Option<Millis>,
+    /// Share of the wanted answers that came in the last sample, 0 to 1; 0 when it failed.
+    pub coverage: Option<f64>,
+    /// What the last good sample took.
+    pub phases: Option<Phases>,
+}
+
+/// What the parts of one sample took, in seconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Phases {
+    /// Asking Kafka for offsets and members.
+    pub observe: f64,
+    /// Asking Kafka for offsets by time.
+    pub probe: f64,
+    /// Judging what was seen.
+    pub judge: f64,
+    /// Writing to the database.
+    pub store: f64,
+}
+
+/// Where monitors post. Cheap to clone; clones are the same board.
+#[derive(Debug, Clone, Default)]
+pub struct Board(Arc<watch::Sender<Snapshot>>);
+
+impl Board {
+    /// Posts a monitor's new report and pulse in place of its former ones.
+    pub fn post(&self, monitor: &MonitorName, report: Arc<Report>, pulse: Pulse) {
+        let posted = Posted { report: Some(report), pulse: Arc::new(pulse) };
+        self.0.send_modify(|all| {
+            Arc::make_mut(all).insert(monitor.clone(), posted);
+        });
+    }
+
+    /// Posts a monitor's new pulse and leaves its last report, as after a failed sample.
+    pub fn post_pulse(&self, monitor: &MonitorName, pulse: Pulse) {
+        let pulse = Arc::new(pulse);
+        self.0.send_modify(|all| {
+            let posted = Arc::make_mut(all).entry(monitor.clone());
+            posted
+                .and_modify(|posted| posted.pulse = pulse.clone())
+                .or_insert_with(|| Posted { report: None, pulse: pulse.clone() });
+        });
+    }
+
+    /// Takes a monitor off the board; nothing happens when it is not there.
+    pub fn remove(&self, monitor: &MonitorName) {
+        self.0.send_if_modified(|all| all.contains_key(monitor) && Arc::make_mut(all).remove(monitor).is_some());
+    }
+
+    /// What stands on the board now.
+    pub fn latest(&self) -> Snapshot {
+        self.0.borrow().clone()
+    }
+
+    /// A receiver that wakes at every change. The present snapshot counts as seen.
+    pub fn watch(&self) -> watch::Receiver<Snapshot> {
+        self.0.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lag::report::{Cluster, Detail, Sampling, Timestamp};
+
+    fn name(name: &str) -> MonitorName {
+        MonitorName { namespace: "shop".into(), name: name.into() }
+    }
+
+    fn report(cluster: &str) -> Arc<Report> {
+        Arc::new(Report {
+            schema_version: 1,
+            monitor: None,
+            cluster: Cluster { name: cluster.into(), id: None, brokers: vec![] },
+            generated_at: Timestamp(0),
+            sampling: Sampling { interval_seconds: None, duration_seconds: 0.1, coverage: 1.0, probes: 0 },
+            detail: Detail::Partition,
+            truncated: false,
+            errors: vec![],
+            groups: vec![],
+            topics: vec![],
+        })
+    }
+
+    #[test]
+    fn the_latest_post_stands_sorted_by_name() {
+        let board = Board::default();
+        board.post(&name("b"), report("old"), Pulse::default());
+        board.post(&name("a"), report("a"), Pulse::default());
+        board.clone().post(&name("b"), report("new"), Pulse::default());
+        let shown: Vec<_> = board
+            .latest()
+            .iter()
+            .map(|(name, posted)| (name.name.clone(), posted.report.as_ref().unwrap().cluster.name.clone()))
+            .collect();
+        assert_eq!(shown, [("a".into(), "a".into()), ("b".into(), "new".into())]);
+    }
+
+    #[test]
+    fn a_failed_sample_leaves_the_last_report() {
+        let board = Board::default();
+        let failed = Pulse { failures: [(Reason::Timeout, 1)].into(), ..Pulse::default() };
+        board.post_pulse(&name("new"), failed.clone());
+        board.post(&name("old"), report("old"), Pulse::default());
+        board.post_pulse(&name("old"), failed.clone());
+        let all = board.latest();
+        assert!(all[&name("new")].report.is_none());
+        assert!(all[&name("old")].report.is_some());
+        assert!(all.values().all(|posted| *posted.pulse == failed));
+    }
+
+    #[test]
+    fn watchers_wake_at_a_post_and_at_a_removal_only() {
+        let board = Board::default();
+        let mut watch = board.watch();
+        assert!(!watch.has_changed().unwrap());
+        board.post(&name("a"), report("a"), Pulse::default());
+        assert!(watch.has_changed().unwrap());
+        let before = watch.borrow_and_update().clone();
+        board.remove(&name("nobody"));
+        assert!(!watch.has_changed().unwrap());
+        board.remove(&name("a"));
+        assert!(watch.borrow_and_update().is_empty());
+        assert_eq!(before.len(), 1, "a snapshot taken earlier stays as it was");
+    }
+}

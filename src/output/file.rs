@@ -1,0 +1,185 @@
+//! The report as a file that a sidecar reads: written beside and renamed, so that nobody ever reads half of one.
+//!
+//! The content is on the disk before the rename, the folder is not: after a power cut the file is whole, and may be
+//! the one before. Calls block; async callers take them off the runtime.
+
+use std::fs::{self, Permissions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Component, Path, PathBuf};
+
+use super::json;
+use crate::lag::report::Report;
+
+/// Where the report of one monitor is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ReportFile {
+    path: PathBuf,
+}
+
+/// Why a report is not on the disk.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The path is not one that stays below the output folder: write another into the spec.
+    #[error(
+        "output.file.path {path:?} is not allowed: it must be relative, name a file, and have no `.` or `..` \
+         (for example `orders.json` or `team/orders.json`)"
+    )]
+    Path {
+        /// The path that was asked for.
+        path: String,
+    },
+    /// The folder cannot be made: check the rights on the output folder, and that no file has its name.
+    #[error("the folder {path:?} cannot be created")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file cannot be written: check space and rights.
+    #[error("{path:?} cannot be written")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file cannot be removed: check the rights.
+    #[error("{path:?} cannot be removed")]
+    Remove {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+impl ReportFile {
+    /// The file `<output_dir>/<namespace>/<path>`. Nothing is created yet.
+    ///
+    /// # Errors
+    /// [`FileError::Path`] when it would lie anywhere else. Symbolic links below the output folder are followed: only
+    /// those who own that folder can make them.
+    pub fn new(output_dir: &Path, namespace: &str, path: &str) -> Result<Self, FileError> {
+        let plain = |text: &str| {
+            let names = text.split('/').all(|part| !matches!(part, "" | "." | "..") && !part.contains('\0'));
+            names && Path::new(text).components().all(|part| matches!(part, Component::Normal(_)))
+        };
+        if !plain(path) || !plain(namespace) || namespace.contains('/') {
+            return Err(FileError::Path { path: format!("{namespace}/{path}") });
+        }
+        Ok(Self { path: output_dir.join(namespace).join(path) })
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Puts the report in place of the former one, readable for everybody as far as the umask allows.
+    ///
+    /// # Errors
+    /// [`FileError::Folder`] and [`FileError::Write`]; the former file stays as it was then.
+    pub fn write(&self, report: &Report) -> Result<(), FileError> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(folder).map_err(|source| FileError::Folder { path: folder.into(), source })?;
+        self.replace(folder, report).map_err(|source| FileError::Write { path: self.path.clone(), source })
+    }
+
+    /// Takes the file away; nothing happens when there is none. Folders stay.
+    ///
+    /// # Errors
+    /// [`FileError::Remove`].
+    pub fn remove(&self) -> Result<(), FileError> {
+        match fs::remove_file(&self.path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(FileError::Remove { path: self.path.clone(), source })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn replace(&self, folder: &Path, report: &Report) -> io::Result<()> {
+        let beside = tempfile::Builder::new()
+            .prefix(".highwater-")
+            .suffix(".tmp")
+            .permissions(Permissions::from_mode(0o644))
+            .tempfile_in(folder)?;
+        let mut out = BufWriter::new(beside.as_file());
+        json::write(report, &mut out)?;
+        out.flush()?;
+        drop(out);
+        beside.as_file().sync_data()?;
+        beside.persist(&self.path)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::sample;
+
+    fn read(path: &Path) -> serde_json::Value {
+        serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn it_appears_whole_is_replaced_and_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = ReportFile::new(dir.path(), "shop", "team/orders.json").unwrap();
+        assert_eq!(file.path(), dir.path().join("shop/team/orders.json"));
+        let mut report = sample::report();
+        file.write(&report).unwrap();
+        assert_eq!(read(file.path()), serde_json::to_value(&report).unwrap());
+        report.groups.clear();
+        file.write(&report).unwrap();
+        assert_eq!(read(file.path())["groups"], serde_json::json!([]));
+        assert_eq!(fs::metadata(file.path()).unwrap().permissions().mode() & 0o600, 0o600);
+        assert_eq!(fs::read_dir(file.path().parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
+        file.remove().unwrap();
+        file.remove().unwrap();
+        assert!(!file.path().exists());
+    }
+
+    #[test]
+    fn a_reader_that_never_pauses_never_sees_half() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = ReportFile::new(dir.path(), "shop", "orders.json").unwrap();
+        let report = sample::report();
+        file.write(&report).unwrap();
+        let whole = serde_json::to_value(&report).unwrap();
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| (0..20).for_each(|_| file.write(&report).unwrap()));
+            while !writer.is_finished() {
+                assert_eq!(read(file.path()), whole);
+            }
+        });
+    }
+
+    #[test]
+    fn paths_that_escape_are_refused() {
+        let refused = ["", "/etc/passwd", "../x", "a/../../x", "./x", "a//b", "a/", "..", ".", "a/.", "a\0b"];
+        for path in refused {
+            let error = ReportFile::new(Path::new("/out"), "shop", path).unwrap_err();
+            assert!(matches!(error, FileError::Path { .. }), "{path:?}");
+        }
+        for namespace in ["..", "a/b", "", "/"] {
+            assert!(ReportFile::new(Path::new("/out"), namespace, "x.json").is_err(), "{namespace:?}");
+        }
+    }
+
+    #[test]
+    fn errors_name_the_path() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("shop"), "a file in the way").unwrap();
+        let error = ReportFile::new(dir.path(), "shop", "x.json").unwrap().write(&sample::report()).unwrap_err();
+        assert!(matches!(error, FileError::Folder { .. }));
+        assert!(error.to_string().contains("shop"));
+        let file = ReportFile::new(dir.path(), "team", "x.json").unwrap();
+        fs::create_dir_all(file.path().join("in-the-way")).unwrap();
+        assert!(matches!(file.write(&sample::report()), Err(FileError::Write { .. })));
+        assert!(matches!(file.remove(), Err(FileError::Remove { .. })));
+    }
+}

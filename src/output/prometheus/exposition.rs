@@ -1,0 +1,251 @@
+//! The exposition itself, in pieces of some 64 KiB, written while the scraper reads: family by family, as the formats
+//! demand, and within a family thing by thing.
+
+use bytes::Bytes;
+
+use super::detail::partition_series;
+use super::families::{self, Family, Kind, Process, Source};
+use super::negotiation::Format;
+use super::rows::Rows;
+use super::units::{Unit, Units};
+use crate::board::Snapshot;
+use crate::lag::report::Detail;
+
+/// A piece is sent on when it is so long; it is longer by the partitions of one topic at most.
+const PIECE: usize = 64 * 1024;
+
+/// One exposition of what stood on the board at one moment.
+#[derive(Debug)]
+pub struct Exposition {
+    units: Units,
+    process: Process,
+    format: Format,
+    /// Where the next piece begins: the family's place in the table, and the unit's in the family.
+    family: usize,
+    unit: usize,
+    ended: bool,
+}
+
+/// The exposition of a snapshot at the detail that is in force.
+///
+/// No two monitors of the snapshot may share a cluster name, or their series would be the same.
+pub fn exposition(board: &Snapshot, detail: Detail, format: Format) -> Exposition {
+    let process = Process { detail, partition_series: partition_series(board) };
+    Exposition { units: Units::new(board, detail), process, format, family: 0, unit: 0, ended: false }
+}
+
+impl Iterator for Exposition {
+    type Item = Bytes;
+
+    fn next(&mut self) -> Option<Bytes> {
+        let mut piece = Vec::with_capacity(PIECE + PIECE / 4);
+        while piece.len() < PIECE && !self.ended {
+            self.step(&mut piece);
+        }
+        (!piece.is_empty()).then(|| piece.into())
+    }
+}
+
+impl Exposition {
+    /// Writes the samples of one family about one unit, and moves on.
+    fn step(&mut self, out: &mut Vec<u8>) {
+        let Some(family) = families::all().get(self.family) else {
+            if self.format == Format::OpenMetrics {
+                out.extend_from_slice(b"# EOF\n");
+            }
+            self.ended = true;
+            return;
+        };
+        let units = self.units_of(family);
+        let shown = family.detail() <= self.process.detail;
+        match units.get(self.unit).filter(|_| shown) {
+            Some(unit) => {
+                if self.unit == 0 {
+                    header(out, family, self.format);
+                }
+                self.samples(out, family, unit);
+                self.unit += 1;
+            }
+            None => (self.family, self.unit) = (self.family + 1, 0),
+        }
+    }
+
+    fn units_of(&self, family: &Family) -> &[Unit] {
+        match family.source {
+            Source::Process(_) => &self.units.process,
+            Source::Monitor(_) => &self.units.monitors,
+            Source::Group(_) => &self.units.groups,
+            Source::Topic(_) | Source::Partition(_) => &self.units.topics,
+            Source::Log(_) => &self.units.logs,
+        }
+    }
+
+    fn samples(&self, out: &mut Vec<u8>, family: &Family, unit: &Unit) {
+        let mut rows = Rows { out, name: family.name, labels: &unit.labels };
+        match family.source {
+            Source::Process(put) => put(&self.process, &mut rows),
+            Source::Monitor(put) => self.units.posted(unit).into_iter().for_each(|posted| put(posted, &mut rows)),
+            Source::Group(put) => self.units.group(unit).into_iter().for_each(|group| put(group, &mut rows)),
+            Source::Topic(put) => self.units.topic(unit).into_iter().for_each(|topic| put(topic, &mut rows)),
+            Source::Partition(value) | Source::Log(value) => {
+                let partitions = self.units.topic(unit).and_then(|topic| topic.partitions.as_deref());
+                rows.put_partitions(partitions.unwrap_or_default(), |p| p.partition, value);
+            }
+        }
+    }
+}
+
+/// `# HELP` and `# TYPE`. OpenMetrics calls a counter's family by the name without `_total`.
+fn header(out: &mut Vec<u8>, family: &Family, format: Format) {
+    let name = match format {
+        Format::Text => family.name,
+        Format::OpenMetrics => family.name.strip_suffix("_total").unwrap_or(family.name),
+    };
+    let kind = match family.kind {
+        Kind::Gauge => "gauge",
+        Kind::Counter => "counter",
+    };
+    out.extend_from_slice(format!("# HELP {name} {}\n# TYPE {name} {kind}\n", family.help).as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+    use crate::board::{Board, Phases, Pulse};
+    use crate::lag::reason::Reason;
+    use crate::lag::report::{MonitorName, Report};
+    use crate::output::sample;
+
+    fn pulse(cluster_name: &str) -> Pulse {
+        Pulse {
+            cluster_name: cluster_name.into(),
+            samples: 12,
+            failures: [(Reason::Timeout, 2)].into(),
+            probes: 70,
+            last_sample: Some(1_772_366_400_123),
+            coverage: Some(0.95),
+            phases: Some(Phases { observe: 0.2, probe: 0.05, judge: 0.01, store: 0.002 }),
+        }
+    }
+
+    fn board(report: Report) -> Snapshot {
+        let board = Board::default();
+        board.post(&sample::monitor(), report.into(), pulse("orders-kafka"));
+        let silent = MonitorName { namespace: "shop".into(), name: "silent".into() };
+        board.post_pulse(&silent, Pulse { last_sample: None, coverage: None, phases: None, ..pulse("silent-kafka") });
+        board.latest()
+    }
+
+    fn whole(board: &Snapshot, detail: Detail, format: Format) -> String {
+        let pieces: Vec<u8> = exposition(board, detail, format).flatten().collect();
+        String::from_utf8(pieces).unwrap()
+    }
+
+    /// Name, sorted label names, and value of every sample line.
+    fn samples(text: &str) -> Vec<(String, Vec<String>, String)> {
+        let names = regex::Regex::new(r#"([a-z_]+)="(?:[^"\\]|\\.)*""#).unwrap();
+        let line = regex::Regex::new(r"^([a-z_]+)(\{.*\})? (\S+)$").unwrap();
+        let lines = text.lines().filter(|l| !l.starts_with('#'));
+        lines
+            .map(|l| {
+                let parts = line.captures(l).unwrap_or_else(|| panic!("{l}"));
+                let labels = parts.get(2).map_or("", |m| m.as_str());
+                let labels = names.captures_iter(labels).map(|c| c[1].to_string()).collect();
+                (parts[1].to_string(), labels, parts[3].to_string())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn samples_keep_to_the_table_of_families() {
+        let text = whole(&board(sample::report()), Detail::Partition, Format::Text);
+        let table: BTreeMap<_, _> = families::all().iter().map(|f| (f.name, f.labels())).collect();
+        let mut seen = BTreeSet::new();
+        for (name, labels, value) in samples(&text) {
+            assert_eq!(labels, table[name.as_str()], "{name}");
+            assert!(value.parse::<f64>().unwrap().is_finite(), "{name} {value}");
+            seen.insert(name);
+        }
+        assert_eq!(seen.len(), table.len(), "each family has a sample");
+    }
+
+    #[test]
+    fn families_stand_together_and_no_series_twice() {
+        let text = whole(&board(sample::report()), Detail::Partition, Format::Text);
+        let series: Vec<_> =
+            text.lines().filter(|l| !l.starts_with('#')).map(|l| l.rsplit_once(' ').unwrap().0).collect();
+        assert_eq!(series.iter().collect::<BTreeSet<_>>().len(), series.len());
+        let mut names: Vec<_> = samples(&text).into_iter().map(|s| s.0).collect();
+        names.dedup();
+        assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
+    }
+
+    #[test]
+    fn the_known_is_there_and_the_unknown_is_absent() {
+        let text = whole(&board(sample::report()), Detail::Partition, Format::Text);
+        let billing = r#"cluster_name="orders-kafka",group="billing",topic="orders""#;
+        let has = |line: String| assert!(text.lines().any(|l| l == line), "{line}\n{text}");
+        has(format!("kafka_consumergroup_group_lag_seconds{{{billing},partition=\"0\"}} 266400"));
+        has(format!("highwater_group_topic_lost_records{{{billing}}} 30"));
+        has(format!("highwater_group_topic_state{{{billing},state=\"OFFLINE\"}} 1"));
+        has(format!("highwater_group_topic_state{{{billing},state=\"ONLINE\"}} 0"));
+        has(format!("highwater_group_topic_max_lag_method{{{billing},method=\"at_least\"}} 1"));
+        has(r#"kafka_partition_latest_offset{cluster_name="orders-kafka",topic="orders",partition="1"} 50"#.into());
+        has(r#"highwater_monitor_sample_failures_total{cluster_name="silent-kafka",reason="Timeout"} 2"#.into());
+        has(r#"highwater_metrics_partition_series 7"#.into());
+        let lacks = |part: &str| assert!(!text.contains(part), "{part}");
+        lacks(&format!("highwater_group_topic_max_lag_bound_seconds{{{billing}"));
+        lacks(&format!("highwater_group_partition_lag_bound_seconds{{{billing},partition=\"0\""));
+        lacks(r#"highwater_group_members{cluster_name="orders-kafka",group="zombie""#);
+        lacks(r#"highwater_monitor_coverage_ratio{cluster_name="silent-kafka""#);
+        lacks("NaN");
+        let awkward = r#"group="we\"ird\\gr\noup,"#;
+        assert!(text.contains(&format!("highwater_group_members{{cluster_name=\"orders-kafka\",{awkward}")), "{text}");
+        lacks(&format!("kafka_consumergroup_group_offset{{cluster_name=\"orders-kafka\",{awkward}"));
+    }
+
+    #[test]
+    fn a_lesser_detail_has_the_families_of_that_detail_only() {
+        for detail in [Detail::Group, Detail::Topic, Detail::Partition] {
+            let text = whole(&board(sample::report()), detail, Format::Text);
+            for family in families::all() {
+                let there = text.contains(&format!("# TYPE {} ", family.name));
+                assert_eq!(there, family.detail() <= detail, "{} at {detail:?}", family.name);
+            }
+        }
+    }
+
+    #[test]
+    fn open_metrics_names_counters_and_ends() {
+        let text = whole(&board(sample::report()), Detail::Partition, Format::OpenMetrics);
+        assert!(text.ends_with("\n# EOF\n"));
+        assert!(text.contains("# TYPE highwater_monitor_samples counter\nhighwater_monitor_samples_total{"));
+        let plain = whole(&board(sample::report()), Detail::Partition, Format::Text);
+        assert_eq!(samples(&text), samples(&plain));
+        assert!(!plain.contains("# EOF"));
+    }
+
+    #[test]
+    fn an_empty_board_still_speaks_of_the_process() {
+        let text = whole(&Snapshot::default(), Detail::Partition, Format::Text);
+        assert!(text.contains("highwater_build_info{version=\""));
+        assert!(!text.contains("kafka_"));
+    }
+
+    #[test]
+    fn pieces_are_small_and_cut_between_lines() {
+        let mut report = sample::report();
+        let partitions = |n| (0..n).map(|p| sample::partition(p, Some(1), 9, None)).collect();
+        report.groups = (0..300)
+            .map(|g| sample::group(&format!("group-{g}"), vec![sample::topic("orders", None, partitions(20))], None))
+            .collect();
+        let board = board(report);
+        let pieces: Vec<Bytes> = exposition(&board, Detail::Partition, Format::Text).collect();
+        assert!(pieces.len() > 10);
+        assert!(pieces.iter().all(|piece| piece.len() < 2 * PIECE && piece.ends_with(b"\n")));
+        let lines = whole(&board, Detail::Partition, Format::Text);
+        assert_eq!(lines.matches("\nkafka_consumergroup_group_offset{").count(), 6_000);
+    }
+}

@@ -1,0 +1,160 @@
+//! Writes samples: a name, labels, a value, and the end of the line.
+
+use std::io::Write;
+
+use super::units::label;
+
+/// The value of a sample. What is not finite is not written.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Value {
+    Int(i64),
+    Float(f64),
+}
+
+impl From<i64> for Value {
+    fn from(value: i64) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl From<u32> for Value {
+    fn from(value: u32) -> Self {
+        Self::Int(value.into())
+    }
+}
+
+impl From<bool> for Value {
+    fn from(value: bool) -> Self {
+        Self::Int(value.into())
+    }
+}
+
+impl From<u64> for Value {
+    fn from(value: u64) -> Self {
+        Self::Int(i64::try_from(value).unwrap_or(i64::MAX))
+    }
+}
+
+impl From<usize> for Value {
+    fn from(value: usize) -> Self {
+        (value as u64).into()
+    }
+}
+
+impl From<f64> for Value {
+    fn from(value: f64) -> Self {
+        Self::Float(value)
+    }
+}
+
+/// The samples of one family about one unit.
+pub(super) struct Rows<'a> {
+    pub(super) out: &'a mut Vec<u8>,
+    /// The name of the family.
+    pub(super) name: &'a str,
+    /// The labels of the unit.
+    pub(super) labels: &'a str,
+}
+
+impl Rows<'_> {
+    /// One sample with the unit's labels alone, where the value is known.
+    pub(super) fn put<V: Into<Value>>(&mut self, value: Option<V>) {
+        if let Some(value) = value.map(Into::into) {
+            self.line("", value);
+        }
+    }
+
+    /// One sample with further labels.
+    pub(super) fn put_with(&mut self, labels: &[(&str, &str)], value: impl Into<Value>) {
+        let further: Vec<String> = labels.iter().map(|(name, value)| label(name, value)).collect();
+        self.line(&further.join(","), value.into());
+    }
+
+    /// A closed list as one sample a variant, 1 for the one that holds and 0 for the others; none where none is known.
+    pub(super) fn put_variant<T: Copy + PartialEq>(&mut self, name: &str, all: &[(&str, T)], holds: Option<T>) {
+        if let Some(holds) = holds {
+            for (word, variant) in all {
+                self.put_with(&[(name, word)], *variant == holds);
+            }
+        }
+    }
+
+    /// One sample an item, labelled with the item's number as its partition, where its value is known.
+    pub(super) fn put_partitions<T>(&mut self, items: &[T], number: fn(&T) -> i32, value: fn(&T) -> Option<Value>) {
+        let comma = if self.labels.is_empty() { "" } else { "," };
+        let head = format!("{}{{{}{comma}partition=\"", self.name, self.labels);
+        for item in items {
+            if let Some(value) = value(item).filter(finite) {
+                self.out.extend_from_slice(head.as_bytes());
+                put_number(self.out, Value::Int(number(item).into()));
+                self.out.extend_from_slice(b"\"} ");
+                put_number(self.out, value);
+                self.out.push(b'\n');
+            }
+        }
+    }
+
+    fn line(&mut self, further: &str, value: Value) {
+        if !finite(&value) {
+            return;
+        }
+        self.out.extend_from_slice(self.name.as_bytes());
+        if !self.labels.is_empty() || !further.is_empty() {
+            self.out.push(b'{');
+            self.out.extend_from_slice(self.labels.as_bytes());
+            if !self.labels.is_empty() && !further.is_empty() {
+                self.out.push(b',');
+            }
+            self.out.extend_from_slice(further.as_bytes());
+            self.out.push(b'}');
+        }
+        self.out.push(b' ');
+        put_number(self.out, value);
+        self.out.push(b'\n');
+    }
+}
+
+fn finite(value: &Value) -> bool {
+    !matches!(value, Value::Float(value) if !value.is_finite())
+}
+
+fn put_number(out: &mut Vec<u8>, value: Value) {
+    // Writing to a vector cannot fail.
+    let _ = match value {
+        Value::Int(value) => write!(out, "{value}"),
+        Value::Float(value) => write!(out, "{value}"),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(labels: &str, put: impl FnOnce(&mut Rows<'_>)) -> String {
+        let mut out = Vec::new();
+        put(&mut Rows { out: &mut out, name: "m", labels });
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn samples_have_the_labels_that_they_need() {
+        assert_eq!(written("", |rows| rows.put(Some(1.5))), "m 1.5\n");
+        assert_eq!(written("a=\"b\"", |rows| rows.put(Some(7_i64))), "m{a=\"b\"} 7\n");
+        assert_eq!(written("", |rows| rows.put_with(&[("x", "1\"")], 0_u32)), "m{x=\"1\\\"\"} 0\n");
+        assert_eq!(written("a=\"b\"", |rows| rows.put_with(&[("x", "y")], true)), "m{a=\"b\",x=\"y\"} 1\n");
+        let all = [("one", 1), ("two", 2)];
+        let shown = written("", |rows| rows.put_variant("v", &all, Some(2)));
+        assert_eq!(shown, "m{v=\"one\"} 0\nm{v=\"two\"} 1\n");
+    }
+
+    #[test]
+    fn the_unknown_and_the_unreal_are_absent() {
+        assert_eq!(written("", |rows| rows.put(None::<f64>)), "");
+        assert_eq!(written("", |rows| rows.put(Some(f64::NAN))), "");
+        assert_eq!(written("", |rows| rows.put_variant("v", &[("one", 1)], None)), "");
+        let values = [0.5, f64::INFINITY, 1e-9, 1e21];
+        let shown = written("a=\"b\"", |rows| rows.put_partitions(&values, |_| 3, |v| Some((*v).into())));
+        let expected = ["0.5", "0.000000001", "1000000000000000000000"];
+        assert_eq!(shown, expected.map(|v| format!("m{{a=\"b\",partition=\"3\"}} {v}\n")).concat());
+    }
+}
