@@ -1,1 +1,93 @@
-//! The commands. Wiring only.
+//! The commands. Wiring only: what they do is in the rooms below.
+
+mod arguments;
+mod consumer_lag;
+mod demo;
+mod logging;
+mod run;
+mod screen;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+pub use arguments::Cli;
+use arguments::Command;
+
+/// Everything went well.
+pub const GOOD: u8 = 0;
+
+/// Something could not be done or read.
+pub const FAILED: u8 = 1;
+
+/// The command line or every document was refused.
+pub const REFUSED: u8 = 2;
+
+/// An age is over `--fail-over`.
+pub const OVER: u8 = 3;
+
+/// Parses the arguments, runs the command, and prints an error chain once.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let quiet = matches!(cli.command, Command::Demo(_) | Command::ConsumerLag(_));
+    logging::start(&cli.log, if quiet { "off" } else { "info" });
+    match execute(cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) if is_broken_pipe(&error) => ExitCode::from(GOOD),
+        Err(error) => {
+            screen::complain(&format!("{error:#}"));
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn execute(cli: Cli) -> anyhow::Result<u8> {
+    match cli.command {
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "highwater", &mut std::io::stdout());
+            Ok(GOOD)
+        }
+        Command::Schema => {
+            screen::print(&format!("{:#}\n", crate::output::json::schema()))?;
+            Ok(GOOD)
+        }
+        Command::ConsumerLag(arguments) => runtime()?.block_on(consumer_lag::run(*arguments)),
+        Command::Demo(arguments) => runtime()?.block_on(demo::run(arguments)),
+        Command::Run(arguments) => runtime()?.block_on(run::run(arguments)),
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+/// A reader that went away (`| head`) is no failure.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let broken = |error: &std::io::Error| error.kind() == std::io::ErrorKind::BrokenPipe;
+    error.chain().filter_map(|cause| cause.downcast_ref()).any(broken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_has_an_environment_variable() {
+        for command in Cli::command().get_subcommands() {
+            for argument in command.get_arguments().filter(|argument| argument.get_long().is_some()) {
+                let long = argument.get_long().unwrap_or_default();
+                if matches!(long, "help" | "version") {
+                    continue;
+                }
+                let wanted = format!("HIGHWATER_{}", long.replace('-', "_").to_uppercase());
+                assert_eq!(argument.get_env().and_then(|env| env.to_str()), Some(wanted.as_str()), "--{long}");
+            }
+        }
+    }
+}

@@ -1,13 +1,54 @@
 //! Highwater answers, for every Kafka consumer group: how old is the data it is working on, in seconds, and is that
 //! all right?
 //!
-//! A spec becomes a plan, a plan observes Kafka, observations are remembered and judged, one report is posted, and
-//! everybody shows that report:
+//! **A spec becomes a plan, a plan observes Kafka, observations are remembered and judged, one report is posted, and
+//! everybody shows that report.** Data moves to the right only:
 //!
 //! ```text
 //! spec ──▶ plan ──▶ observe ──▶ remember ──▶ judge ──▶ post ──▶ show
-//! crd    reconcile   kafka       store        lag      board    output · http · status · cli
+//! crd    reconcile   kafka       store        lag      board    output · http · cli
 //! ```
+//!
+//! # The rooms
+//!
+//! | layer | room | does | never |
+//! |---|---|---|---|
+//! | 0 | [`lag`] | brackets, refinement, states, aggregates, the report; pure | reads a clock, waits, fails |
+//! | 0 | [`crd`] | the LagMonitor: types, defaults, bounds, rules | behaves |
+//! | 0 | [`clock`] | the wall's time, a faster one, one that tests step | |
+//! | 1 | [`kafka`] | one read-only pass over a cluster, failures as data; all `unsafe` | joins a group, commits, decides |
+//! | 1 | [`store`] | SQLite: histories, states, samples | computes |
+//! | 1 | [`board`] | the latest report of each monitor | remembers |
+//! | 1 | [`sim`] | a simulated cluster on loopback | stands in the way of a real one |
+//! | 2 | [`monitor`] | one LagMonitor at work | knows Kubernetes |
+//! | 2 | [`output`] | a report as table, JSON, CSV, file, metrics | computes |
+//! | 3 | [`http`] | probes and metrics, from the board | calls Kafka |
+//! | 3 | [`reconcile`] | documents and references to plans, plans to running monitors | does arithmetic of lag |
+//! | 4 | [`cli`] | the commands | has logic |
+//!
+//! A room imports from the layers above it in this table only, and rooms of one layer do not know each other.
+//! `tests/tidy.rs` keeps that and the other rules by reading the source.
+//!
+//! # A sample, from tick to screen
+//!
+//! 1. [`monitor`] ticks. [`kafka::Cluster::observe`] asks for topics and their ids, log starts, committed offsets, log
+//!    ends, in that order, so that a healthy partition never shows negative lag. What did not answer carries its reason.
+//! 2. [`lag::memory::Memory::remember`] adds each log end to its partition's [`lag::history::History`]: a run that goes
+//!    on, or a new one. A new topic id starts a new history; an end that fell twice cuts it.
+//! 3. [`lag::refine::Refinement`] names the times to ask for, [`kafka::Cluster::tell`] asks, [`lag::refine::learn`]
+//!    takes in the answers, until every age is as exact as wanted or the budget is spent.
+//! 4. [`lag::judge::judge`] moves each group's state on and makes the [`lag::report::Report`].
+//! 5. [`store::Store::save`] writes what changed, in one transaction.
+//! 6. [`board::Board::post`] shows it to the file writer, `/metrics`, and the live table.
+//!
+//! # A committed offset, from number to age
+//!
+//! 1. [`lag::bracket::estimate`] looks up the sampled rows around it: the last that ended at or below, the first above.
+//! 2. Near enough together, they answer on the append clock, and the bound holds without conditions.
+//! 3. Otherwise the answers by time around it narrow that bracket on the producer clock. An answer that hit the very
+//!    record is its timestamp; one outside the bracket is dropped.
+//! 4. Without a row on either side there is a lower bound, and [`lag::refine`] asks the ladder of past times.
+//! 5. The age is `now` less that time, the bound the larger distance to either end of the bracket.
 
 pub mod board;
 pub mod cli;

@@ -1,3 +1,7 @@
-//! Parses the arguments, runs the command, prints an error chain once.
+//! Hands over to the command line.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    highwater::cli::main()
+}

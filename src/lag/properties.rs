@@ -51,6 +51,7 @@ impl Log {
     fn sample(&self, start: Millis, interval: Millis, ways: &[Millis]) -> (History, Millis) {
         let mut history = History::default();
         let mut now = start;
+        let interval = interval.max((self.last() - start) / 2_000);
         for way in ways.iter().cycle() {
             let reading = Reading { offset: self.end(now), sent: now - way, replied: now + way };
             history.observe(reading, 0);
@@ -179,6 +180,27 @@ proptest! {
         let inside = found.bound.is_some_and(|bound| off <= bound);
         let named = found.hidden || history.ahead.is_some() || found.method == Method::AtLeast;
         prop_assert!(inside || named, "off by {}: {:?}", off, found);
+    }
+
+    #[test]
+    fn a_disordered_producer_with_a_history_is_inside_the_bound_or_named(
+        gaps in gaps(), stamps in vec((0..80_usize, -600_000..3_600_000_i64), 1..10),
+        interval in 1_000..1_800_000_i64, pick in any::<prop::sample::Index>(),
+    ) {
+        let mut log = Log::new(&gaps, &[0]);
+        for (index, late) in stamps {
+            let index = index % log.records.len();
+            log.records[index].1 -= late;
+        }
+        let (mut history, now) = log.sample(9_000_000, interval, &[20]);
+        let committed = pick.index(log.records.len()) as Offset;
+        let question = log.question(&history, committed, now).unwrap();
+        let found = log.refined(&mut history, question);
+        let (entered, stamp) = log.records[committed as usize];
+        let truth = if found.clock == Some(Clock::Producer) { stamp } else { entered };
+        let off = error(&found, now, truth);
+        let inside = found.bound.is_some_and(|bound| off <= bound);
+        prop_assert!(inside || found.hidden || history.ahead.is_some(), "off by {}: {:?}", off, found);
     }
 
     #[test]

@@ -1,0 +1,189 @@
+//! What can be typed: commands and flags, with their meaning as help text.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::crd::duration::Duration;
+use crate::lag::report::{Detail, State};
+use crate::output::Format;
+
+/// How old is the data that each of your Kafka consumer groups is working on, in seconds, and is that all right?
+#[derive(Debug, Parser)]
+#[command(name = "highwater", version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(super) command: Command,
+    /// Logging, which every command has.
+    #[command(flatten)]
+    pub(super) log: Log,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Shows four consumer groups of a simulated cluster, live; needs nothing installed.
+    Demo(Demo),
+    /// Samples the clusters of LagMonitor documents, as the operator does, without Kubernetes.
+    Run(Run),
+    /// Shows once how old every group's data is, right from the first second.
+    ConsumerLag(Box<ConsumerLag>),
+    /// Prints the JSON Schema of the report.
+    Schema,
+    /// Prints a completion script for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// How to log.
+#[derive(Debug, Args)]
+pub(super) struct Log {
+    /// The form of log lines.
+    #[arg(long, global = true, value_enum, default_value = "text", env = "HIGHWATER_LOG_FORMAT", help_heading = "Logging")]
+    pub(super) log_format: LogFormat,
+    /// What to log: error, warn, info, debug, trace, off, or directives such as `info,highwater::kafka=debug`
+    /// [default: info; off for demo and consumer-lag].
+    #[arg(long, global = true, value_name = "LEVEL", env = "HIGHWATER_LOG_LEVEL", help_heading = "Logging")]
+    pub(super) log_level: Option<tracing_subscriber::filter::targets::Targets>,
+}
+
+/// The form of log lines.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `highwater demo`.
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// Prints one table and ends.
+    #[arg(long, env = "HIGHWATER_ONCE")]
+    pub(super) once: bool,
+    /// How many times as fast as the wall clock the simulated time goes, 1 to 1000.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000), env = "HIGHWATER_SPEED")]
+    pub(super) speed: u16,
+    /// Where to serve metrics; a free port when this one is taken.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", env = "HIGHWATER_LISTEN")]
+    pub(super) listen: SocketAddr,
+}
+
+/// `highwater run`.
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// LagMonitor documents: files, or folders of them; Secret and ConfigMap documents may stand beside them. Changes
+    /// are taken up within seconds.
+    #[arg(short = 'f', long, value_name = "PATH", required = true, num_args = 1, env = "HIGHWATER_FILENAME", value_delimiter = ',')]
+    pub(super) filename: Vec<PathBuf>,
+    /// A folder that stands in for Secrets: <name>/<key>.
+    #[arg(long, value_name = "FOLDER", env = "HIGHWATER_SECRETS_DIR")]
+    pub(super) secrets_dir: Option<PathBuf>,
+    /// Where history is kept [default: $XDG_STATE_HOME/highwater or ~/.local/state/highwater].
+    #[arg(long, value_name = "FOLDER", env = "HIGHWATER_DATA_DIR")]
+    pub(super) data_dir: Option<PathBuf>,
+    /// Where the report files of LagMonitors go, below their namespace [default: `output` in the data folder].
+    #[arg(long, value_name = "FOLDER", env = "HIGHWATER_OUTPUT_DIR")]
+    pub(super) output_dir: Option<PathBuf>,
+    /// Where to serve probes and metrics.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", env = "HIGHWATER_LISTEN")]
+    pub(super) listen: SocketAddr,
+    /// How deep the metrics go [default: partition, and topic above 20,000 partition series].
+    #[arg(long, value_name = "DETAIL", value_enum, env = "HIGHWATER_METRICS_DETAIL")]
+    pub(super) metrics_detail: Option<MetricsDetail>,
+    /// When /readyz says yes.
+    #[arg(long, value_name = "WHEN", value_enum, default_value = "serving", env = "HIGHWATER_READY_WHEN")]
+    pub(super) ready_when: ReadyWhen,
+}
+
+/// How deep the metrics go.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum MetricsDetail {
+    /// A few series a group.
+    Group,
+    /// And some for each of its topics.
+    Topic,
+    /// And some for each of their partitions.
+    Partition,
+}
+
+impl From<MetricsDetail> for Detail {
+    fn from(detail: MetricsDetail) -> Self {
+        match detail {
+            MetricsDetail::Group => Self::Group,
+            MetricsDetail::Topic => Self::Topic,
+            MetricsDetail::Partition => Self::Partition,
+        }
+    }
+}
+
+/// When the process counts as ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ReadyWhen {
+    /// Once documents are read and the server is up, whatever the clusters do.
+    Serving,
+    /// Only while every cluster answered its last sample.
+    Connected,
+}
+
+/// `highwater consumer-lag`.
+#[derive(Debug, Args)]
+pub(super) struct ConsumerLag {
+    /// The bootstrap servers, host:port, by comma.
+    #[arg(long, visible_alias = "bootstrap-server", value_name = "HOST:PORT", value_delimiter = ',', env = "HIGHWATER_BROKERS")]
+    pub(super) brokers: Vec<String>,
+    /// A Kafka client properties file with security settings; PEM and PKCS12 stores.
+    #[arg(long, value_name = "FILE", env = "HIGHWATER_COMMAND_CONFIG")]
+    pub(super) command_config: Option<PathBuf>,
+    /// How to print: table (a row a group and topic), wide (a row a partition), json (the report), yaml, csv.
+    #[arg(short = 'o', long, value_name = "FORMAT", value_enum, default_value = "table", env = "HIGHWATER_OUTPUT")]
+    pub(super) output: Format,
+    /// Groups to show: names, globs, or /regular expressions/; by comma or repeated.
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',', default_value = "*", env = "HIGHWATER_GROUP")]
+    pub(super) group: Vec<String>,
+    /// Topics to show, likewise [default: all but those that begin with two underscores].
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',', env = "HIGHWATER_TOPIC")]
+    pub(super) topic: Vec<String>,
+    /// Shows only groups and topics in one of these states.
+    #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = state, env = "HIGHWATER_STATE")]
+    pub(super) state: Vec<State>,
+    /// Shows only groups and topics whose data is at least this old.
+    #[arg(long, value_name = "AGE", env = "HIGHWATER_MIN_LAG")]
+    pub(super) min_lag: Option<Duration>,
+    /// Ends with exit code 3 when some shown data is older than this.
+    #[arg(long, value_name = "AGE", env = "HIGHWATER_FAIL_OVER")]
+    pub(super) fail_over: Option<Duration>,
+    /// Looks again and again, with this time between [default when given without a value: 2s].
+    #[arg(long, value_name = "INTERVAL", num_args = 0..=1, default_missing_value = "2s", env = "HIGHWATER_WATCH")]
+    pub(super) watch: Option<Duration>,
+    /// How long to wait for brokers.
+    #[arg(long, value_name = "TIME", default_value = "10s", env = "HIGHWATER_TIMEOUT")]
+    pub(super) timeout: Duration,
+    /// What lag counts to: every record (ReadUncommitted), or those before the first open transaction (ReadCommitted).
+    #[arg(long, value_name = "LEVEL", value_enum, default_value = "ReadUncommitted", env = "HIGHWATER_ISOLATION_LEVEL", ignore_case = true)]
+    pub(super) isolation_level: IsolationLevel,
+}
+
+/// What lag counts to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub(super) enum IsolationLevel {
+    /// Every record.
+    ReadUncommitted,
+    /// Records before the first open transaction.
+    ReadCommitted,
+}
+
+fn state(word: &str) -> Result<State, String> {
+    match word.to_ascii_uppercase().as_str() {
+        "ONLINE" => Ok(State::Online),
+        "OFFLINE" => Ok(State::Offline),
+        "RECOVERING" => Ok(State::Recovering),
+        _ => Err("write ONLINE, OFFLINE or RECOVERING".to_owned()),
+    }
+}

@@ -1,0 +1,129 @@
+//! The running monitors: starts, replaces and stops them so that they are those of the plans.
+//!
+//! A plan that did not change is left alone; what one monitor does never disturbs another.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::plan::Plan;
+use crate::board::Board;
+use crate::lag::report::MonitorName;
+use crate::monitor::{self, House, sample::Task};
+use crate::output::file::ReportFile;
+
+/// The monitors of one process.
+#[derive(Debug)]
+pub struct Fleet {
+    house: House,
+    output_dir: PathBuf,
+    running: BTreeMap<MonitorName, Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    plan: Plan,
+    stop: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Fleet {
+    /// A fleet without monitors, whose report files go below `output_dir`.
+    pub fn new(house: House, output_dir: PathBuf) -> Self {
+        Self { house, output_dir, running: BTreeMap::new() }
+    }
+
+    /// Makes the running monitors those of `plans`. Monitors in `keep` go on as they are, planned or not.
+    pub async fn apply(&mut self, plans: Vec<Plan>, keep: &BTreeSet<MonitorName>) {
+        let plans: BTreeMap<MonitorName, Plan> =
+            plans.into_iter().map(|plan| (plan.monitor.clone(), plan)).collect();
+        let gone: Vec<MonitorName> = self.running.keys().filter(|name| !keep.contains(name)).cloned().collect();
+        for name in gone {
+            let unchanged = self.running.get(&name).is_some_and(|running| plans.get(&name) == Some(&running.plan));
+            if unchanged {
+                continue;
+            }
+            if let Some(running) = self.running.remove(&name) {
+                running.end().await;
+                self.house.board.remove(&name);
+            }
+        }
+        for (name, plan) in plans {
+            if !self.running.contains_key(&name) && !plan.suspend {
+                tracing::info!(monitor = %name, brokers = plan.connection.brokers.join(","), "sampling");
+                let running = self.start(plan);
+                self.running.insert(name, running);
+            }
+        }
+    }
+
+    /// Stops every monitor, and waits until what they know is stored.
+    pub async fn stop(self) {
+        for running in self.running.values() {
+            running.stop.cancel();
+        }
+        for running in self.running.into_values() {
+            running.end().await;
+        }
+    }
+
+    fn start(&self, plan: Plan) -> Running {
+        let stop = CancellationToken::new();
+        let task = Task {
+            monitor: Some(plan.monitor.clone()),
+            cluster_name: plan.cluster_name.clone(),
+            selection: plan.selection.clone(),
+            policy: plan.policy.clone(),
+        };
+        let name = plan.monitor.clone();
+        let mut tasks = vec![tokio::spawn(monitor::run(
+            name.clone(),
+            task,
+            plan.connection.clone(),
+            self.house.clone(),
+            stop.clone(),
+        ))];
+        if let Some(path) = &plan.output_file {
+            match ReportFile::new(&self.output_dir, &name.namespace, path) {
+                Ok(file) => tasks.push(tokio::spawn(write_file(name, file, self.house.board.clone(), stop.clone()))),
+                Err(error) => tracing::error!(monitor = %name, reason = error.reason(), "{error}"),
+            }
+        }
+        Running { plan, stop, tasks }
+    }
+}
+
+impl Running {
+    async fn end(self) {
+        self.stop.cancel();
+        for task in self.tasks {
+            if let Err(error) = task.await {
+                tracing::error!(monitor = %self.plan.monitor, "{error}");
+            }
+        }
+    }
+}
+
+/// Writes every new report of a monitor to its file until `stop`.
+pub async fn write_file(name: MonitorName, file: ReportFile, board: Board, stop: CancellationToken) {
+    let mut posts = board.watch();
+    let mut written = None;
+    loop {
+        let report = posts.borrow_and_update().get(&name).and_then(|posted| posted.report.clone());
+        if let Some(report) = report
+            && written != Some(report.generated_at)
+        {
+            written = Some(report.generated_at);
+            let result = tokio::task::block_in_place(|| file.write(&report));
+            if let Err(error) = result {
+                tracing::warn!(monitor = %name, reason = error.reason(), "{error}");
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            changed = posts.changed() => if changed.is_err() { return },
+        }
+    }
+}
