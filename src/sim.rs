@@ -4,5 +4,7 @@
 //! `broker` and `answer` speak Kafka's protocol, so that the real client talks to it. It answers what an observer asks,
 //! and takes no records. It is no Kafka: what it shows is proven on the real one.
 
+pub mod cluster;
 pub mod consumer;
+pub mod group;
 pub mod log;
