@@ -8,3 +8,4 @@ pub mod cluster;
 pub mod consumer;
 pub mod group;
 pub mod log;
+pub mod stories;
