@@ -1,0 +1,366 @@
+//! Checks a LagMonitor document as an API server does: bounds by the generated schema, then the CEL rules.
+//!
+//! The sentences are those of an API server, with what is allowed behind them. Unlike its pruning, and like its strict
+//! field validation, unknown fields are refused.
+
+use std::collections::BTreeSet;
+
+use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
+use jsonschema::paths::{Location, LocationSegment};
+use kube::core::cel::{CompiledSchema, Validator, apply_defaults, compile_schema};
+use serde_json::{Map, Value, json};
+
+use crate::crd;
+
+/// What is wrong with one field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The field, such as `spec.brokers[0]`.
+    pub field: String,
+    /// What is wrong and what is allowed.
+    pub message: String,
+}
+
+/// The schema of this program's own resources can't be used, which is a fault of this program.
+#[derive(Debug, thiserror::Error)]
+#[error("the schema of LagMonitor is unusable: {0}")]
+pub struct SchemaError(String);
+
+/// The schema of LagMonitor, ready to check documents.
+#[derive(Debug)]
+pub struct Schema {
+    open: Value,
+    strict: Value,
+    bounds: jsonschema::Validator,
+    rules: CompiledSchema,
+}
+
+impl Schema {
+    /// Compiles the schema of [`crd::LagMonitor`].
+    ///
+    /// # Errors
+    /// When the generated schema does not compile.
+    pub fn lag_monitor() -> Result<Self, SchemaError> {
+        let fault = |error: &dyn std::fmt::Display| SchemaError(error.to_string());
+        let version = crd::definition().spec.versions.into_iter().next();
+        let props = version.and_then(|version| version.schema).and_then(|schema| schema.open_api_v3_schema);
+        let open = serde_json::to_value(props).map_err(|error| fault(&error))?;
+        let mut strict = open.clone();
+        forbid_unknown_fields(&mut strict);
+        expect_names(&mut strict);
+        let bounds = jsonschema::validator_for(&strict).map_err(|error| fault(&error))?;
+        let rules = compile_schema(&open);
+        Ok(Self { open, strict, bounds, rules })
+    }
+
+    /// Every problem of a document, in the order of the fields; none when it is good.
+    ///
+    /// As on an API server, rules are only asked of a document that keeps the bounds.
+    #[must_use]
+    pub fn check(&self, document: &Value) -> Vec<Problem> {
+        let document = without_defaulted_nulls(document, &self.open);
+        let mut problems: Vec<_> = self.bounds.iter_errors(&document).flat_map(|error| self.sentences(&error)).collect();
+        find_duplicates(&document, &self.open, "", &mut problems);
+        if problems.is_empty() {
+            let defaulted = apply_defaults(&self.open, &document);
+            let failed = Validator::new().validate_compiled(&self.rules, &defaulted, None).err();
+            let failed = failed.into_iter().flatten();
+            problems.extend(failed.map(|error| Problem { field: error.field_path, message: error.message }));
+        }
+        problems
+    }
+
+    fn sentences(&self, error: &jsonschema::ValidationError<'_>) -> Vec<Problem> {
+        let field = field_path(error.instance_path());
+        let schema = parent(&self.strict, error.schema_path().as_str());
+        match error.kind() {
+            Kind::AdditionalProperties { unexpected } => {
+                let known = schema.and_then(|schema| schema["properties"].as_object());
+                let known: Vec<_> = known.into_iter().flat_map(Map::keys).map(String::as_str).collect();
+                let unknown = |name: &String| {
+                    let field = join(&field, name);
+                    let message = format!("unknown field {field:?}: allowed here are {}", known.join(", "));
+                    Problem { field, message }
+                };
+                unexpected.iter().map(unknown).collect()
+            }
+            Kind::Required { property } => {
+                let property = property.as_str().unwrap_or_default();
+                let text = schema.and_then(|schema| schema["properties"][property]["description"].as_str());
+                let message = explained("Required value".into(), text);
+                vec![Problem { field: join(&field, property), message }]
+            }
+            kind => {
+                let message = explained(sentence(kind, &field, error.instance()), self.description(error.schema_path()));
+                vec![Problem { field, message }]
+            }
+        }
+    }
+
+    /// The description of the field at or above a place in the schema.
+    fn description(&self, place: &Location) -> Option<&str> {
+        let mut place = place.as_str();
+        while let Some((above, _)) = place.rsplit_once('/') {
+            place = above;
+            if let Some(text) = self.strict.pointer(place).and_then(|schema| schema["description"].as_str()) {
+                return Some(text);
+            }
+        }
+        None
+    }
+}
+
+fn sentence(kind: &Kind, field: &str, value: &Value) -> String {
+    match kind {
+        Kind::Enum { options } => {
+            let options: Vec<_> = options.as_array().into_iter().flatten().map(Value::to_string).collect();
+            format!("Unsupported value: {value}: supported values: {}", options.join(", "))
+        }
+        Kind::Type { kind } => {
+            let (expected, actual) = (type_name(kind), type_of(value));
+            format!("Invalid value: {actual:?}: {field} in body must be of type {expected}: {actual:?}")
+        }
+        Kind::Minimum { limit } => {
+            format!("Invalid value: {value}: {field} in body should be greater than or equal to {}", whole(limit))
+        }
+        Kind::Maximum { limit } => {
+            format!("Invalid value: {value}: {field} in body should be less than or equal to {}", whole(limit))
+        }
+        Kind::MinLength { limit } => {
+            format!("Invalid value: {value}: {field} in body should be at least {limit} chars long")
+        }
+        Kind::MaxLength { limit } => format!("Too long: may not be more than {limit} bytes"),
+        Kind::MinItems { limit } => {
+            let count = value.as_array().map_or(0, Vec::len);
+            format!("Invalid value: {count}: {field} in body should have at least {limit} items")
+        }
+        Kind::MaxItems { limit } => {
+            let count = value.as_array().map_or(0, Vec::len);
+            format!("Too many: {count}: must have at most {limit} items")
+        }
+        Kind::Pattern { pattern } => format!("Invalid value: {value}: {field} in body should match '{pattern}'"),
+        other => format!("Invalid value: {field} breaks the rule {}", other.keyword()),
+    }
+}
+
+fn explained(sentence: String, description: Option<&str>) -> String {
+    match description {
+        Some(text) => format!("{sentence}. {}", text.replace('\n', " ")),
+        None => sentence,
+    }
+}
+
+fn type_name(kind: &TypeKind) -> String {
+    match kind {
+        TypeKind::Single(one) => one.to_string(),
+        TypeKind::Multiple(many) => many.iter().map(|one| one.to_string()).collect::<Vec<_>>().join(" or "),
+    }
+}
+
+fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+/// The bounds of a Kubernetes schema are floating-point numbers; ours are all whole.
+fn whole(limit: &Value) -> String {
+    limit.as_f64().map_or_else(|| limit.to_string(), |limit| format!("{limit:.0}"))
+}
+
+/// The schema that holds the keyword at a place.
+fn parent<'a>(schema: &'a Value, place: &str) -> Option<&'a Value> {
+    place.rsplit_once('/').and_then(|(above, _)| schema.pointer(above))
+}
+
+fn field_path(location: &Location) -> String {
+    location.segments().fold(String::new(), |path, segment| match segment {
+        LocationSegment::Index(index) => format!("{path}[{index}]"),
+        LocationSegment::Property(name) => join(&path, &name),
+    })
+}
+
+fn join(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+fn forbid_unknown_fields(schema: &mut Value) {
+    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.values_mut().for_each(forbid_unknown_fields);
+        schema["additionalProperties"] = false.into();
+    }
+    if let Some(items) = schema.get_mut("items") {
+        forbid_unknown_fields(items);
+    }
+}
+
+/// What an API server checks of every object, and that a status is not for people to write.
+fn expect_names(schema: &mut Value) {
+    let word = |most: u32, pattern: &str, description: &str| {
+        json!({ "type": "string", "maxLength": most, "pattern": pattern, "description": description })
+    };
+    schema["properties"]["apiVersion"] = json!({ "type": "string" });
+    schema["properties"]["kind"] = json!({ "type": "string" });
+    schema["properties"]["status"] = json!({});
+    schema["properties"]["metadata"] = json!({
+        "type": "object",
+        "required": ["name"],
+        "properties": {
+            "name": word(253, r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+                "The name: 1 to 253 lower case letters, digits, `-` and `.`, with a letter or digit at each end."),
+            "namespace": word(63, "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
+                "The namespace: 1 to 63 lower case letters, digits and `-`, with a letter or digit at each end. Default: `default`."),
+        },
+    });
+    schema["required"] = json!(["metadata", "spec"]);
+}
+
+/// An API server reads `field: null` as an absent field where there is a default.
+fn without_defaulted_nulls(value: &Value, schema: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let kept = |(name, field): &(&String, &Value)| {
+                !field.is_null() || schema["properties"][name.as_str()].get("default").is_none()
+            };
+            let clean = |(name, field): (&String, &Value)| {
+                (name.clone(), without_defaulted_nulls(field, &schema["properties"][name.as_str()]))
+            };
+            Value::Object(fields.iter().filter(kept).map(clean).collect())
+        }
+        Value::Array(items) => {
+            Value::Array(items.iter().map(|item| without_defaulted_nulls(item, &schema["items"])).collect())
+        }
+        other => other.clone(),
+    }
+}
+
+/// Lists that are sets or keyed maps hold nothing twice.
+fn find_duplicates(value: &Value, schema: &Value, path: &str, problems: &mut Vec<Problem>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                find_duplicates(field, &schema["properties"][name.as_str()], &join(path, name), problems);
+            }
+        }
+        Value::Array(items) => {
+            let mut seen = BTreeSet::new();
+            for (index, item) in items.iter().enumerate() {
+                let field = format!("{path}[{index}]");
+                let Some(key) = list_key(item, schema) else { continue };
+                if !seen.insert(key.clone()) {
+                    problems.push(Problem { field, message: format!("Duplicate value: {key}") });
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn list_key(item: &Value, schema: &Value) -> Option<String> {
+    match schema["x-kubernetes-list-type"].as_str() {
+        Some("set") => Some(item.to_string()),
+        Some("map") => {
+            let item = apply_defaults(&schema["items"], item);
+            let names = schema["x-kubernetes-list-map-keys"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            let key: Map<_, _> = names.map(|name| (name.to_owned(), item[name].clone())).collect();
+            Some(Value::Object(key).to_string())
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+    use crate::reconcile::marked;
+
+    fn samples(folder: &str) -> Vec<(PathBuf, String)> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder);
+        let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        paths.map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
+    }
+
+    fn header<'a>(text: &'a str, name: &str) -> &'a str {
+        text.lines().find_map(|line| line.strip_prefix(&format!("# {name}: "))).unwrap()
+    }
+
+    #[test]
+    fn every_bad_sample_is_refused_for_the_reason_that_it_states() {
+        let schema = Schema::lag_monitor().unwrap();
+        let samples = samples("invalid");
+        assert!(samples.len() >= 40, "only {} samples", samples.len());
+        for (path, text) in samples {
+            let [Ok(document)] = &marked::parse(&text)[..] else { panic!("{path:?}") };
+            let problems = schema.check(&document.value);
+            let expected = (header(&text, "field"), header(&text, "says"), header(&text, "line"));
+            let stated = problems.iter().any(|problem| {
+                let line = document.lines.of(&problem.field).to_string();
+                problem.field == expected.0 && problem.message.contains(expected.1) && line == expected.2
+            });
+            assert!(stated, "{path:?}: {problems:#?}");
+        }
+    }
+
+    #[test]
+    fn every_good_sample_passes() {
+        let schema = Schema::lag_monitor().unwrap();
+        for (path, text) in samples("valid") {
+            let [Ok(document)] = &marked::parse(&text)[..] else { panic!("{path:?}") };
+            assert_eq!(schema.check(&document.value), [], "{path:?}");
+            serde_json::from_value::<crd::LagMonitor>(document.value.clone()).unwrap();
+        }
+    }
+
+    fn check(spec: Value) -> Vec<String> {
+        let document = json!({
+            "apiVersion": crd::API_VERSION, "kind": "LagMonitor", "metadata": { "name": "a" }, "spec": spec,
+        });
+        let problems = Schema::lag_monitor().unwrap().check(&document);
+        problems.into_iter().map(|problem| format!("{}: {}", problem.field, problem.message)).collect()
+    }
+
+    #[test]
+    fn a_bound_is_told_with_the_meaning_of_its_field() {
+        let told = check(json!({ "brokers": ["a:1"], "sampling": { "rowsPerPartition": 5 } }));
+        assert_eq!(
+            told,
+            ["spec.sampling.rowsPerPartition: Invalid value: 5: spec.sampling.rowsPerPartition in body should be greater \
+              than or equal to 50. Rows of history kept for every partition, from 50 to 10000."]
+        );
+    }
+
+    #[test]
+    fn an_unknown_field_is_told_with_the_known_ones() {
+        let told = check(json!({ "brokers": ["a:1"], "groups": { "includes": ["a"] } }));
+        assert_eq!(told, ["spec.groups.includes: unknown field \"spec.groups.includes\": allowed here are exclude, include"]);
+    }
+
+    #[test]
+    fn null_is_the_default_where_there_is_one_and_wrong_elsewhere() {
+        assert_eq!(check(json!({ "brokers": ["a:1"], "groups": null, "sampling": { "interval": null } })), [""; 0]);
+        assert_eq!(check(json!({ "brokers": ["a:1"], "clusterName": null })).len(), 1);
+    }
+
+    #[test]
+    fn every_problem_is_told_at_once() {
+        let told = check(json!({ "suspend": "yes", "slo": { "maxRebalances": 0 }, "x": 1 }));
+        assert_eq!(told.len(), 4, "{told:#?}");
+    }
+
+    #[test]
+    fn names_are_checked_as_an_api_server_does() {
+        let document = json!({ "metadata": { "name": "A b", "namespace": "../up" }, "spec": { "brokers": ["a:1"] } });
+        let problems = Schema::lag_monitor().unwrap().check(&document);
+        let fields: Vec<_> = problems.iter().map(|problem| problem.field.as_str()).collect();
+        assert_eq!(fields, ["metadata.name", "metadata.namespace"]);
+    }
+}
