@@ -137,7 +137,9 @@ mod tests {
 
     #[test]
     fn refuses_everything_else() {
-        for text in ["", "5", "s", "-5m", "1.5h", "5m1h", "5 m", "1d", "1h1h", "123456h", "99999999999999999999ms", "5M"] {
+        for text in
+            ["", "5", "s", "-5m", "1.5h", "5m1h", "5 m", "1d", "1h1h", "123456h", "99999999999999999999ms", "5M"]
+        {
             assert_eq!(text.parse::<Duration>(), Err(DurationError), "{text}");
         }
     }

@@ -1,5 +1,8 @@
 //! The LagMonitor itself: which cluster, which groups, how often, what is all right, where to.
 
+// Every print column has a `type_` and a `json_path` of its own, which the lint takes for repetitions.
+#![expect(clippy::duplicated_attributes)]
+
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -61,9 +61,9 @@ pub struct GroupCounts {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Worst {
-    /// The group.
+    /// The id of the group.
     pub group: String,
-    /// The topic.
+    /// The name of the topic.
     pub topic: String,
     /// The age of its oldest data, in whole seconds.
     pub lag_seconds: i64,

@@ -116,7 +116,9 @@ fn brokers(properties: &mut Properties) -> Result<Vec<String>, PropertiesError> 
     let address = |entry: &str| entry.trim().rsplit_once("://").map_or(entry.trim(), |(_, address)| address).to_owned();
     let brokers: Vec<_> = text.split(',').map(address).filter(|entry| !entry.is_empty()).collect();
     let has_port = |broker: &String| {
-        broker.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0))
+        broker
+            .rsplit_once(':')
+            .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0))
     };
     if brokers.is_empty() || !brokers.iter().all(has_port) {
         return Err(value("bootstrap.servers", "host:port, several with commas between them"));

@@ -25,10 +25,14 @@ pub struct Patterns {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
     /// Nothing is written.
-    #[error("a pattern is empty: write a name, a glob such as orders-*, or a regular expression such as /^orders-[0-9]+$/")]
+    #[error(
+        "a pattern is empty: write a name, a glob such as orders-*, or a regular expression such as /^orders-[0-9]+$/"
+    )]
     Empty,
     /// The glob does not parse.
-    #[error("{pattern:?} is no glob ({cause}): allowed are *, ?, [a-z], {{a,b}}, and \\ before a character that is meant as written")]
+    #[error(
+        "{pattern:?} is no glob ({cause}): allowed are *, ?, [a-z], {{a,b}}, and \\ before a character that is meant as written"
+    )]
     Glob {
         /// The pattern as written.
         pattern: String,
@@ -36,7 +40,9 @@ pub enum PatternError {
         cause: String,
     },
     /// The regular expression does not parse.
-    #[error("{pattern:?} is no regular expression ({cause}): write it between slashes, such as /^orders-[0-9]+$/; look-around and back-references are not allowed")]
+    #[error(
+        "{pattern:?} is no regular expression ({cause}): write it between slashes, such as /^orders-[0-9]+$/; look-around and back-references are not allowed"
+    )]
     Regex {
         /// The pattern as written.
         pattern: String,
@@ -44,7 +50,9 @@ pub enum PatternError {
         cause: String,
     },
     /// The regular expression matches the empty text, and so every name.
-    #[error("{pattern:?} matches every name: write * for all, or a regular expression that needs at least one character, such as /^orders-/")]
+    #[error(
+        "{pattern:?} matches every name: write * for all, or a regular expression that needs at least one character, such as /^orders-/"
+    )]
     MatchesEverything {
         /// The pattern as written.
         pattern: String,
@@ -111,7 +119,8 @@ impl Matcher {
         literals.sort();
         literals.dedup();
         let all = patterns.join(" ");
-        let globs = globs.build().map_err(|error| PatternError::Glob { pattern: all.clone(), cause: error.to_string() })?;
+        let globs =
+            globs.build().map_err(|error| PatternError::Glob { pattern: all.clone(), cause: error.to_string() })?;
         let regexes =
             RegexSet::new(regexes).map_err(|error| PatternError::Regex { pattern: all, cause: error.to_string() })?;
         Ok(Self { literals, globs, regexes })
@@ -161,7 +170,8 @@ mod tests {
 
     #[test]
     fn matches_names_globs_and_regular_expressions() {
-        let selected = patterns(&["orders", "pay.*", "/^billing-[0-9]+$/", "{a,b}[0-9]?"], &["*-canary", "pay.x"]).unwrap();
+        let selected =
+            patterns(&["orders", "pay.*", "/^billing-[0-9]+$/", "{a,b}[0-9]?"], &["*-canary", "pay.x"]).unwrap();
         for name in ["orders", "pay.", "pay.a.b/c", "billing-7", "a1x", "b2y"] {
             assert!(selected.matches(name), "{name}");
         }

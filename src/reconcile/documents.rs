@@ -39,7 +39,7 @@ pub struct Loaded {
 #[derive(Debug, Default)]
 pub struct Objects {
     namespaces: BTreeMap<String, Resolved>,
-    everywhere: BTreeMap<String, Data>,
+    everywhere: Resolved,
 }
 
 /// A resource and where it was written.
@@ -87,10 +87,7 @@ impl Objects {
     /// What a LagMonitor of a namespace may refer to. A document goes before a folder of the same name.
     #[must_use]
     pub fn of(&self, namespace: &str) -> Resolved {
-        let mut resolved = Resolved::default();
-        for (name, data) in &self.everywhere {
-            resolved.insert(Kind::Secret, name, data.clone());
-        }
+        let mut resolved = self.everywhere.clone();
         if let Some(own) = self.namespaces.get(namespace) {
             resolved.extend(own);
         }
@@ -117,7 +114,9 @@ impl Documents {
                 Err(error) => loaded.refused.push(unreadable(file, error)),
             }
         }
-        loaded.objects.everywhere = files.secrets.clone();
+        for (name, data) in &files.secrets {
+            loaded.objects.everywhere.insert(Kind::Secret, name, data.clone());
+        }
         loaded.refused.extend(files.unreadable_secrets.iter().map(|(path, error)| unreadable(path, error)));
         loaded
     }
@@ -150,13 +149,20 @@ impl Documents {
                 if let Some(taken) = taken {
                     let (namespace, name) = names(&monitor);
                     let first = format!("{}:{}", taken.file.display(), taken.lines.of("metadata.name"));
-                    return Err(vec![problem("metadata.name", format!("LagMonitor {namespace}/{name} is already written in {first}: write another name or namespace"))]);
+                    return Err(vec![problem(
+                        "metadata.name",
+                        format!(
+                            "LagMonitor {namespace}/{name} is already written in {first}: write another name or namespace"
+                        ),
+                    )]);
                 }
                 loaded.monitors.push(Sourced { value: monitor, file: file.to_owned(), lines: document.lines.clone() });
                 Ok(())
             }
             ("v1", "Secret") => loaded.objects.add(Kind::Secret, &document.value).map_err(|problem| vec![problem]),
-            ("v1", "ConfigMap") => loaded.objects.add(Kind::ConfigMap, &document.value).map_err(|problem| vec![problem]),
+            ("v1", "ConfigMap") => {
+                loaded.objects.add(Kind::ConfigMap, &document.value).map_err(|problem| vec![problem])
+            }
             (api_version, kind) => Err(vec![wrong_kind(api_version, kind)]),
         }
     }
@@ -262,3 +268,6 @@ fn refusal(file: &Path, lines: &Lines, problem: Problem) -> Refusal {
 fn unreadable(file: &Path, error: &str) -> Refusal {
     Refusal { file: file.to_owned(), line: 1, field: String::new(), message: format!("can't be read: {error}") }
 }
+
+#[cfg(test)]
+mod tests;

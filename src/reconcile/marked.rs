@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData};
 use serde_json::{Map, Value};
 
-/// One document of a file.
-#[derive(Debug, Clone, PartialEq)]
+/// One document of a file. It may hold a Secret, so it has no `Debug` outside of tests.
+#[derive(Clone, PartialEq)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Document {
     /// What it says.
     pub value: Value,
@@ -58,7 +59,8 @@ pub fn parse(text: &str) -> Vec<Result<Document, SyntaxError>> {
 fn chunks(text: &str) -> Vec<(usize, &str)> {
     let (mut chunks, mut start, mut start_line, mut position) = (vec![], 0, 0, 0);
     for (number, line) in text.split_inclusive('\n').enumerate() {
-        let begins = line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace));
+        let begins =
+            line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with(char::is_whitespace));
         if begins && position > start {
             chunks.push((start_line, &text[start..position]));
             (start, start_line) = (position, number);
@@ -150,7 +152,8 @@ mod tests {
         let [Ok(first), Ok(second)] = &documents[..] else { panic!("{documents:?}") };
         assert_eq!(first.value, json!({"a": 1, "b": ["x", {"y": true}]}));
         assert_eq!(second.value, json!({"c": {"d": [1, 2.5]}}));
-        for (field, line) in [("a", 2), ("b", 3), ("b[0]", 4), ("b[1].y", 5), ("b[1].missing.deep", 5), ("nowhere", 2)] {
+        for (field, line) in [("a", 2), ("b", 3), ("b[0]", 4), ("b[1].y", 5), ("b[1].missing.deep", 5), ("nowhere", 2)]
+        {
             assert_eq!(first.lines.of(field), line, "{field}");
         }
         assert_eq!(second.lines.of("c.d[1]"), 8);

@@ -170,9 +170,9 @@ pub fn refuse_conflicts(plans: Vec<Plan>) -> (Vec<Plan>, Vec<(MonitorName, Inval
     let mut files = BTreeMap::<PathBuf, MonitorName>::new();
     let (mut good, mut refused) = (vec![], vec![]);
     for plan in plans {
-        let cluster = clusters.get(&plan.cluster_name).map(|holder| {
-            taken("spec.clusterName", "clusterName", plan.cluster_name.clone(), holder)
-        });
+        let cluster = clusters
+            .get(&plan.cluster_name)
+            .map(|holder| taken("spec.clusterName", "clusterName", plan.cluster_name.clone(), holder));
         let file = plan.output_file.as_ref().and_then(|file| {
             let holder = files.get(file)?;
             Some(taken("spec.output.file.path", "the output file", file.display().to_string(), holder))

@@ -3,13 +3,17 @@
 //! The sentences are those of an API server, with what is allowed behind them. Unlike its pruning, and like its strict
 //! field validation, unknown fields are refused.
 
+mod sentence;
+mod strict;
+
 use std::collections::BTreeSet;
 
-use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
+use jsonschema::error::ValidationErrorKind as Kind;
 use jsonschema::paths::{Location, LocationSegment};
 use kube::core::cel::{CompiledSchema, Validator, apply_defaults, compile_schema};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
+use self::sentence::{explained, sentence};
 use crate::crd;
 
 /// What is wrong with one field.
@@ -45,21 +49,20 @@ impl Schema {
         let version = crd::definition().spec.versions.into_iter().next();
         let props = version.and_then(|version| version.schema).and_then(|schema| schema.open_api_v3_schema);
         let open = serde_json::to_value(props).map_err(|error| fault(&error))?;
-        let mut strict = open.clone();
-        forbid_unknown_fields(&mut strict);
-        expect_names(&mut strict);
+        let strict = strict::strict(&open);
         let bounds = jsonschema::validator_for(&strict).map_err(|error| fault(&error))?;
         let rules = compile_schema(&open);
         Ok(Self { open, strict, bounds, rules })
     }
 
-    /// Every problem of a document, in the order of the fields; none when it is good.
+    /// Every problem of a document; none when it is good.
     ///
     /// As on an API server, rules are only asked of a document that keeps the bounds.
     #[must_use]
     pub fn check(&self, document: &Value) -> Vec<Problem> {
         let document = without_defaulted_nulls(document, &self.open);
-        let mut problems: Vec<_> = self.bounds.iter_errors(&document).flat_map(|error| self.sentences(&error)).collect();
+        let mut problems: Vec<_> =
+            self.bounds.iter_errors(&document).flat_map(|error| self.sentences(&error)).collect();
         find_duplicates(&document, &self.open, "", &mut problems);
         if problems.is_empty() {
             let defaulted = apply_defaults(&self.open, &document);
@@ -91,7 +94,8 @@ impl Schema {
                 vec![Problem { field: join(&field, property), message }]
             }
             kind => {
-                let message = explained(sentence(kind, &field, error.instance()), self.description(error.schema_path()));
+                let message =
+                    explained(sentence(kind, &field, error.instance()), self.description(error.schema_path()));
                 vec![Problem { field, message }]
             }
         }
@@ -110,70 +114,6 @@ impl Schema {
     }
 }
 
-fn sentence(kind: &Kind, field: &str, value: &Value) -> String {
-    match kind {
-        Kind::Enum { options } => {
-            let options: Vec<_> = options.as_array().into_iter().flatten().map(Value::to_string).collect();
-            format!("Unsupported value: {value}: supported values: {}", options.join(", "))
-        }
-        Kind::Type { kind } => {
-            let (expected, actual) = (type_name(kind), type_of(value));
-            format!("Invalid value: {actual:?}: {field} in body must be of type {expected}: {actual:?}")
-        }
-        Kind::Minimum { limit } => {
-            format!("Invalid value: {value}: {field} in body should be greater than or equal to {}", whole(limit))
-        }
-        Kind::Maximum { limit } => {
-            format!("Invalid value: {value}: {field} in body should be less than or equal to {}", whole(limit))
-        }
-        Kind::MinLength { limit } => {
-            format!("Invalid value: {value}: {field} in body should be at least {limit} chars long")
-        }
-        Kind::MaxLength { limit } => format!("Too long: may not be more than {limit} bytes"),
-        Kind::MinItems { limit } => {
-            let count = value.as_array().map_or(0, Vec::len);
-            format!("Invalid value: {count}: {field} in body should have at least {limit} items")
-        }
-        Kind::MaxItems { limit } => {
-            let count = value.as_array().map_or(0, Vec::len);
-            format!("Too many: {count}: must have at most {limit} items")
-        }
-        Kind::Pattern { pattern } => format!("Invalid value: {value}: {field} in body should match '{pattern}'"),
-        other => format!("Invalid value: {field} breaks the rule {}", other.keyword()),
-    }
-}
-
-fn explained(sentence: String, description: Option<&str>) -> String {
-    match description {
-        Some(text) => format!("{sentence}. {}", text.replace('\n', " ")),
-        None => sentence,
-    }
-}
-
-fn type_name(kind: &TypeKind) -> String {
-    match kind {
-        TypeKind::Single(one) => one.to_string(),
-        TypeKind::Multiple(many) => many.iter().map(|one| one.to_string()).collect::<Vec<_>>().join(" or "),
-    }
-}
-
-fn type_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(number) if number.is_f64() => "number",
-        Value::Number(_) => "integer",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
-}
-
-/// The bounds of a Kubernetes schema are floating-point numbers; ours are all whole.
-fn whole(limit: &Value) -> String {
-    limit.as_f64().map_or_else(|| limit.to_string(), |limit| format!("{limit:.0}"))
-}
-
 /// The schema that holds the keyword at a place.
 fn parent<'a>(schema: &'a Value, place: &str) -> Option<&'a Value> {
     place.rsplit_once('/').and_then(|(above, _)| schema.pointer(above))
@@ -188,37 +128,6 @@ fn field_path(location: &Location) -> String {
 
 fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
-}
-
-fn forbid_unknown_fields(schema: &mut Value) {
-    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
-        properties.values_mut().for_each(forbid_unknown_fields);
-        schema["additionalProperties"] = false.into();
-    }
-    if let Some(items) = schema.get_mut("items") {
-        forbid_unknown_fields(items);
-    }
-}
-
-/// What an API server checks of every object, and that a status is not for people to write.
-fn expect_names(schema: &mut Value) {
-    let word = |most: u32, pattern: &str, description: &str| {
-        json!({ "type": "string", "maxLength": most, "pattern": pattern, "description": description })
-    };
-    schema["properties"]["apiVersion"] = json!({ "type": "string" });
-    schema["properties"]["kind"] = json!({ "type": "string" });
-    schema["properties"]["status"] = json!({});
-    schema["properties"]["metadata"] = json!({
-        "type": "object",
-        "required": ["name"],
-        "properties": {
-            "name": word(253, r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
-                "The name: 1 to 253 lower case letters, digits, `-` and `.`, with a letter or digit at each end."),
-            "namespace": word(63, "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
-                "The namespace: 1 to 63 lower case letters, digits and `-`, with a letter or digit at each end. Default: `default`."),
-        },
-    });
-    schema["required"] = json!(["metadata", "spec"]);
 }
 
 /// An API server reads `field: null` as an absent field where there is a default.
@@ -277,6 +186,7 @@ fn list_key(item: &Value, schema: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
     use std::fs;
     use std::path::{Path, PathBuf};
 
@@ -320,7 +230,7 @@ mod tests {
         }
     }
 
-    fn check(spec: Value) -> Vec<String> {
+    fn check(spec: &Value) -> Vec<String> {
         let document = json!({
             "apiVersion": crd::API_VERSION, "kind": "LagMonitor", "metadata": { "name": "a" }, "spec": spec,
         });
@@ -330,29 +240,34 @@ mod tests {
 
     #[test]
     fn a_bound_is_told_with_the_meaning_of_its_field() {
-        let told = check(json!({ "brokers": ["a:1"], "sampling": { "rowsPerPartition": 5 } }));
+        let told = check(&json!({ "brokers": ["a:1"], "sampling": { "rowsPerPartition": 5 } }));
         assert_eq!(
             told,
-            ["spec.sampling.rowsPerPartition: Invalid value: 5: spec.sampling.rowsPerPartition in body should be greater \
-              than or equal to 50. Rows of history kept for every partition, from 50 to 10000."]
+            [
+                "spec.sampling.rowsPerPartition: Invalid value: 5: spec.sampling.rowsPerPartition in body should be greater \
+              than or equal to 50. Rows of history kept for every partition, from 50 to 10000."
+            ]
         );
     }
 
     #[test]
     fn an_unknown_field_is_told_with_the_known_ones() {
-        let told = check(json!({ "brokers": ["a:1"], "groups": { "includes": ["a"] } }));
-        assert_eq!(told, ["spec.groups.includes: unknown field \"spec.groups.includes\": allowed here are exclude, include"]);
+        let told = check(&json!({ "brokers": ["a:1"], "groups": { "includes": ["a"] } }));
+        assert_eq!(
+            told,
+            ["spec.groups.includes: unknown field \"spec.groups.includes\": allowed here are exclude, include"]
+        );
     }
 
     #[test]
     fn null_is_the_default_where_there_is_one_and_wrong_elsewhere() {
-        assert_eq!(check(json!({ "brokers": ["a:1"], "groups": null, "sampling": { "interval": null } })), [""; 0]);
-        assert_eq!(check(json!({ "brokers": ["a:1"], "clusterName": null })).len(), 1);
+        assert_eq!(check(&json!({ "brokers": ["a:1"], "groups": null, "sampling": { "interval": null } })), [""; 0]);
+        assert_eq!(check(&json!({ "brokers": ["a:1"], "clusterName": null })).len(), 1);
     }
 
     #[test]
     fn every_problem_is_told_at_once() {
-        let told = check(json!({ "suspend": "yes", "slo": { "maxRebalances": 0 }, "x": 1 }));
+        let told = check(&json!({ "suspend": "yes", "slo": { "maxRebalances": 0 }, "x": 1 }));
         assert_eq!(told.len(), 4, "{told:#?}");
     }
 

@@ -89,7 +89,9 @@ mod tests {
 
     #[test]
     fn reads_modules_as_people_write_them() {
-        let module = parse("org.apache.kafka.common.security.plain.PlainLoginModule required\n  username=\"al\\\"ice\" password='p;=\\\\ w' x=1;");
+        let module = parse(
+            "org.apache.kafka.common.security.plain.PlainLoginModule required\n  username=\"al\\\"ice\" password='p;=\\\\ w' x=1;",
+        );
         let options = [("username", "al\"ice"), ("password", "p;=\\ w"), ("x", "1")];
         let options = options.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
         assert_eq!(module, Some(LoginModule { class: "PlainLoginModule".into(), options }));
@@ -97,7 +99,18 @@ mod tests {
 
     #[test]
     fn refuses_other_shapes() {
-        for text in ["", ";", "A;", "A required", "A required x;", "A required x=;", "A maybe x=1;", "A required x=\"1;", "A required; B required;", "A required =1;"] {
+        for text in [
+            "",
+            ";",
+            "A;",
+            "A required",
+            "A required x;",
+            "A required x=;",
+            "A maybe x=1;",
+            "A required x=\"1;",
+            "A required; B required;",
+            "A required =1;",
+        ] {
             assert!(parse(text).is_none(), "{text}");
         }
     }

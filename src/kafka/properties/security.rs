@@ -81,7 +81,10 @@ pub(super) fn tls(properties: &mut Properties, protocol: Protocol) -> Result<Opt
         Some("") => true,
         Some(written) if written.eq_ignore_ascii_case("https") => false,
         Some(_) => {
-            return Err(value("ssl.endpoint.identification.algorithm", "https, or nothing to leave the host name unchecked"));
+            return Err(value(
+                "ssl.endpoint.identification.algorithm",
+                "https, or nothing to leave the host name unchecked",
+            ));
         }
     };
     let (ca_pem, client) = (stores::truststore(properties)?, stores::keystore(properties)?);
@@ -129,7 +132,10 @@ fn login_module(text: &str, mechanism: Option<PasswordMechanism>) -> Result<jaas
         return Err(value("sasl.jaas.config", format!("{expected} for this sasl.mechanism")));
     }
     if module.options.get("tokenauth").is_some_and(|tokens| tokens == "true") {
-        return Err(value("sasl.jaas.config", "the login module without tokenauth: delegation tokens are not supported"));
+        return Err(value(
+            "sasl.jaas.config",
+            "the login module without tokenauth: delegation tokens are not supported",
+        ));
     }
     Ok(module)
 }

@@ -63,8 +63,9 @@ pub(super) fn keystore(properties: &mut Properties) -> Result<Option<ClientCerti
                 Store::Pem(text) => {
                     let (certificates, key) = (pem::certificates(&text), pem::private_key(&text));
                     let both = certificates.zip(key);
-                    let (certificate_pem, key_pem) = both
-                        .ok_or_else(|| unusable(KEYSTORE, path, "does not hold one PEM private key and its certificates"))?;
+                    let (certificate_pem, key_pem) = both.ok_or_else(|| {
+                        unusable(KEYSTORE, path, "does not hold one PEM private key and its certificates")
+                    })?;
                     with_password(certificate_pem, key_pem, key_password).map(Some)
                 }
                 Store::Pkcs12(store) => from_pkcs12(path, &store).map(Some),
@@ -92,9 +93,8 @@ fn from_pkcs12(path: &Path, store: &ParsedPkcs12_2) -> Result<ClientCertificate,
     let key = store.pkey.as_ref().and_then(|key| key.private_key_to_pem_pkcs8().ok());
     let key_pem = key.and_then(|pem| String::from_utf8(pem).ok());
     let own = store.cert.as_ref().and_then(|_| certificates_of(store));
-    let (key_pem, certificate_pem) = key_pem
-        .zip(own)
-        .ok_or_else(|| unusable(KEYSTORE, path, "does not hold a private key with its certificate"))?;
+    let (key_pem, certificate_pem) =
+        key_pem.zip(own).ok_or_else(|| unusable(KEYSTORE, path, "does not hold a private key with its certificate"))?;
     Ok(ClientCertificate { certificate_pem, key_pem: Secret(key_pem), key_password: None })
 }
 
@@ -115,12 +115,7 @@ fn kind(properties: &mut Properties, key: &str) -> Result<Option<&'static str>, 
     }
 }
 
-fn open(
-    key: &'static str,
-    path: &Path,
-    kind: Option<&str>,
-    password: Option<&str>,
-) -> Result<Store, PropertiesError> {
+fn open(key: &'static str, path: &Path, kind: Option<&str>, password: Option<&str>) -> Result<Store, PropertiesError> {
     let bytes = std::fs::read(path).map_err(|error| unusable(key, path, format!("can't be read: {error}")))?;
     if bytes.starts_with(&JKS_MAGIC) {
         return Err(unusable(

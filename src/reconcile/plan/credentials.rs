@@ -92,7 +92,8 @@ impl Lookup<'_> {
 
     fn text(&self, kind: Kind, reference: &KeyReference, field: &str) -> Result<String, Invalid> {
         let data = self.object(kind, &reference.name, field)?;
-        let bytes = data.get(&reference.key).ok_or_else(|| missing(kind, &reference.name, &reference.key, data, field))?;
+        let bytes =
+            data.get(&reference.key).ok_or_else(|| missing(kind, &reference.name, &reference.key, data, field))?;
         let text = std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'));
         text.map(str::to_owned).ok_or_else(|| unfit(kind, reference, field, "text in UTF-8"))
     }
