@@ -28,7 +28,7 @@ pub const API_VERSION: &str = "highwater.dev/v1alpha1";
 
 /// The CustomResourceDefinition of [`LagMonitor`].
 ///
-/// Nothing is nullable: `tls:` with nothing behind it is refused, and never read as "no TLS".
+/// Nothing is nullable: an API server reads a field with nothing behind it as absent.
 #[must_use]
 pub fn definition() -> CustomResourceDefinition {
     let mut crd = LagMonitor::crd();

@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 use saphyr::{LoadableYamlNode, MarkedYaml, Scalar, YamlData};
 use serde_json::{Map, Value};
 
+/// Below it a floating-point number holds every whole number exactly.
+const WHOLE: f64 = 9_007_199_254_740_992.0;
+
 /// One document of a file. It may hold a Secret, so it has no `Debug` outside of tests.
 #[derive(Clone, PartialEq)]
 #[cfg_attr(test, derive(Debug))]
@@ -132,6 +135,8 @@ fn scalar_to_json(scalar: &Scalar<'_>) -> Value {
         Scalar::Null => Value::Null,
         Scalar::Boolean(value) => Value::Bool(*value),
         Scalar::Integer(value) => Value::from(*value),
+        // An API server takes 5.0 for an integer, too.
+        Scalar::FloatingPoint(value) if value.fract() == 0.0 && value.abs() < WHOLE => Value::from(value.0 as i64),
         // JSON has no infinity; as a text it fails the type check of whatever field holds it.
         Scalar::FloatingPoint(value) => {
             serde_json::Number::from_f64(value.0).map_or_else(|| Value::String(value.to_string()), Value::Number)
@@ -178,6 +183,21 @@ mod tests {
         let documents = parse("{\n\t\"a\": [\n\t\t{\"b\": \"c\"}\n\t]\n}\n");
         assert_eq!(documents[0].as_ref().unwrap().value, json!({"a": [{"b": "c"}]}));
         assert_eq!(documents[0].as_ref().unwrap().lines.of("a[0].b"), 3);
+    }
+
+    #[test]
+    fn whole_numbers_are_integers_however_they_are_written() {
+        let documents = parse("[600.0, 5e3, 2.5, 0o17, 99999999999999999999, .inf, ~, !!str 5]");
+        let expected = json!([600, 5000, 2.5, 15, 1e20, "inf", null, "5"]);
+        assert_eq!(documents[0].as_ref().unwrap().value, expected);
+    }
+
+    #[test]
+    fn endless_nesting_is_an_error() {
+        assert!(parse(&"[".repeat(100_000))[0].is_err());
+        let aliases = (1..30)
+            .fold("a0: &a0 [x]\n".to_owned(), |text, n| format!("{text}a{n}: &a{n} [*a{0}, *a{0}, *a{0}]\n", n - 1));
+        assert!(parse(&aliases)[0].is_err());
     }
 
     proptest! {

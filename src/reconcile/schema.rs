@@ -1,7 +1,7 @@
 //! Checks a LagMonitor document as an API server does: bounds by the generated schema, then the CEL rules.
 //!
-//! The sentences are those of an API server, with what is allowed behind them. Unlike its pruning, and like its strict
-//! field validation, unknown fields are refused.
+//! The sentences are those of an API server, with what is allowed behind them. Like its strict field validation, unknown
+//! fields are refused. Stricter than it, so is a field with nothing behind it and no default: `tls:` is never "no TLS".
 
 mod sentence;
 mod strict;
@@ -262,7 +262,10 @@ mod tests {
     #[test]
     fn null_is_the_default_where_there_is_one_and_wrong_elsewhere() {
         assert_eq!(check(&json!({ "brokers": ["a:1"], "groups": null, "sampling": { "interval": null } })), [""; 0]);
-        assert_eq!(check(&json!({ "brokers": ["a:1"], "clusterName": null })).len(), 1);
+        let told = check(&json!({ "brokers": ["a:1"], "tls": null }));
+        let expected =
+            "spec.tls: Invalid value: \"null\": spec.tls in body must be of type object: \"null\". Speaks TLS.";
+        assert!(told.len() == 1 && told[0].starts_with(expected), "{told:?}");
     }
 
     #[test]

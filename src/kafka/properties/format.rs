@@ -28,6 +28,8 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
         let line = if goes_on { &line[..line.len() - 1] } else { line };
         match lines.last_mut().filter(|_| continued) {
             Some((_, begun)) => begun.push_str(line),
+            // A backslash alone begins nothing, to Java either.
+            None if line.is_empty() => continue,
             None => lines.push((index + 1, line.to_owned())),
         }
         continued = goes_on;
@@ -90,7 +92,7 @@ mod tests {
 
     #[test]
     fn reads_what_java_reads() {
-        let text = "# a comment \\\n! another\n\n  a = 1\nb:2\nc 3\nd\ne\\ f\\=g = h\\\n     i\\\\\nj=\\u00e4\\t\\ud83d\\ude00\nk=x # y \r\nl==\nm=a\\\n#b\n";
+        let text = "# a comment \\\n! another\n\n  a = 1\nb:2\nc 3\nd\ne\\ f\\=g = h\\\n     i\\\\\nj=\\u00e4\\t\\ud83d\\ude00\nk=x # y \r\nl==\nm=a\\\n#b\n\\\n# c\n";
         let expected = [
             ("a", "1"),
             ("b", "2"),

@@ -1,6 +1,7 @@
 //! Files and folders as people have them: what is good goes on, what is bad is named.
 
 use std::fs;
+use std::sync::LazyLock;
 
 use super::*;
 
@@ -189,4 +190,13 @@ fn a_later_fault_is_told_with_file_and_line() {
         (refusal.line, refusal.field.as_str(), refusal.message.as_str()),
         (4, "spec.brokers[0]", "does not answer")
     );
+}
+
+proptest::proptest! {
+    #[test]
+    fn never_panics(text in "((apiVersion|kind|metadata|spec|data|  name|  namespace|  brokers|  tls|  sampling|    interval|  slo|    overrides|-)(: |:\n| )?(v1|highwater.dev/v1alpha1|Secret|LagMonitor|\\[a:1, a:1\\]|null|1|\"\")?\n){0,10}") {
+        static DOCUMENTS: LazyLock<Documents> = LazyLock::new(|| Documents::new().unwrap());
+        let mut loaded = Loaded::default();
+        DOCUMENTS.load_text(Path::new("a"), &text, &mut loaded);
+    }
 }
