@@ -44,8 +44,10 @@ use super::tls::Tls;
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
     rule(
-        "!has(self.sasl) || has(self.tls) || !(self.sasl.mechanism in ['PLAIN', 'OAUTHBEARER']) || self.sasl.allowPlaintextCredentials",
-        "sasl.mechanism PLAIN or OAUTHBEARER without tls sends the credentials in the clear: write tls: {} or sasl.allowPlaintextCredentials: true",
+        "!has(self.sasl) || has(self.tls) || !(self.sasl.mechanism in ['PLAIN', 'OAUTHBEARER']) \
+         || self.sasl.allowPlaintextCredentials",
+        "sasl.mechanism PLAIN or OAUTHBEARER without tls sends the credentials in the clear: \
+         write tls: {} or sasl.allowPlaintextCredentials: true",
     ),
 ]))]
 pub struct LagMonitorSpec {

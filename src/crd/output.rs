@@ -58,7 +58,8 @@ pub struct FileOutput {
         regex(pattern = r"^[A-Za-z0-9._/-]+$"),
         extend("x-kubernetes-validations" = [rule(
             "self.split('/').all(part, part != '' && !part.startsWith('.'))",
-            "write a relative path without empty parts and without parts that begin with a dot, such as orders.json or lag/orders.json",
+            "write a relative path without empty parts and without parts that begin with a dot, \
+             such as orders.json or lag/orders.json",
         )])
     )]
     pub path: String,

@@ -24,11 +24,13 @@ use super::tls::KeyReference;
     ),
     rule(
         "self.mechanism != 'OAUTHBEARER' || (!has(self.username) && !has(self.passwordSecretRef))",
-        "mechanism OAUTHBEARER takes no username and no passwordSecretRef: write oauth.clientID and oauth.clientSecretRef instead",
+        "mechanism OAUTHBEARER takes no username and no passwordSecretRef: \
+         write oauth.clientID and oauth.clientSecretRef instead",
     ),
     rule(
         "!has(self.oauth) || self.oauth.tokenEndpoint.startsWith('https://') || self.allowPlaintextCredentials",
-        "a tokenEndpoint without TLS gets the client's secret in the clear: write an https:// URL or allowPlaintextCredentials: true",
+        "a tokenEndpoint without TLS gets the client's secret in the clear: \
+         write an https:// URL or allowPlaintextCredentials: true",
     ),
 ]))]
 pub struct Sasl {

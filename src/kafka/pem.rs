@@ -8,7 +8,7 @@ use openssl::x509::X509;
 /// The certificates of a text, as PEM; `None` when there is none, or one that can't be read.
 #[must_use]
 pub fn certificates(text: &str) -> Option<String> {
-    let pem = blocks(text, |label| label == "CERTIFICATE" || label == "TRUSTED CERTIFICATE");
+    let pem = blocks(text, |label| label == "CERTIFICATE");
     let readable = X509::stack_from_pem(pem.as_bytes()).is_ok_and(|certificates| !certificates.is_empty());
     readable.then_some(pem)
 }

@@ -31,7 +31,8 @@ pub enum PatternError {
     Empty,
     /// The glob does not parse.
     #[error(
-        "{pattern:?} is no glob ({cause}): allowed are *, ?, [a-z], {{a,b}}, and \\ before a character that is meant as written"
+        "{pattern:?} is no glob ({cause}): allowed are *, ?, [a-z], {{a,b}}, \
+         and \\ before a character that is meant as written"
     )]
     Glob {
         /// The pattern as written.
@@ -41,7 +42,8 @@ pub enum PatternError {
     },
     /// The regular expression does not parse.
     #[error(
-        "{pattern:?} is no regular expression ({cause}): write it between slashes, such as /^orders-[0-9]+$/; look-around and back-references are not allowed"
+        "{pattern:?} is no regular expression ({cause}): write it between slashes, \
+         such as /^orders-[0-9]+$/; look-around and back-references are not allowed"
     )]
     Regex {
         /// The pattern as written.
@@ -51,7 +53,8 @@ pub enum PatternError {
     },
     /// The regular expression matches the empty text, and so every name.
     #[error(
-        "{pattern:?} matches every name: write * for all, or a regular expression that needs at least one character, such as /^orders-/"
+        "{pattern:?} matches every name: write * for all, \
+         or a regular expression that needs at least one character, such as /^orders-/"
     )]
     MatchesEverything {
         /// The pattern as written.

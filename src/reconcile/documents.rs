@@ -145,16 +145,8 @@ impl Documents {
         match (text("apiVersion"), text("kind")) {
             (crd::API_VERSION, "LagMonitor") => {
                 let monitor = self.lag_monitor(&document.value)?;
-                let taken = loaded.monitors.iter().find(|other| names(&other.value) == names(&monitor));
-                if let Some(taken) = taken {
-                    let (namespace, name) = names(&monitor);
-                    let first = format!("{}:{}", taken.file.display(), taken.lines.of("metadata.name"));
-                    return Err(vec![problem(
-                        "metadata.name",
-                        format!(
-                            "LagMonitor {namespace}/{name} is already written in {first}: write another name or namespace"
-                        ),
-                    )]);
+                if let Some(taken) = loaded.monitors.iter().find(|other| names(&other.value) == names(&monitor)) {
+                    return Err(vec![written_twice(&monitor, taken)]);
                 }
                 loaded.monitors.push(Sourced { value: monitor, file: file.to_owned(), lines: document.lines.clone() });
                 Ok(())
@@ -249,6 +241,14 @@ fn wrong_kind(api_version: &str, kind: &str) -> Problem {
         format!("Unsupported value: {written:?}: {allowed}")
     };
     problem(field, message)
+}
+
+fn written_twice(monitor: &LagMonitor, taken: &Sourced<LagMonitor>) -> Problem {
+    let (namespace, name) = names(monitor);
+    let first = format!("{}:{}", taken.file.display(), taken.lines.of("metadata.name"));
+    let message =
+        format!("LagMonitor {namespace}/{name} is written in {first} already: write another name or namespace");
+    problem("metadata.name", message)
 }
 
 fn names(monitor: &LagMonitor) -> (&str, &str) {

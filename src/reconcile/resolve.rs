@@ -1,6 +1,6 @@
 //! The Secrets and ConfigMaps that LagMonitors refer to, already fetched, whatever they were fetched from.
 //!
-//! Fetching is left to `documents` (files) and, on Kubernetes, to the API client; what the bytes mean is left to `plan`.
+//! Fetching is left to `documents` (files) and, on Kubernetes, to the API client; what the bytes mean, to `plan`.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,7 +1,8 @@
 //! Checks a LagMonitor document as an API server does: bounds by the generated schema, then the CEL rules.
 //!
-//! The sentences are those of an API server, with what is allowed behind them. Like its strict field validation, unknown
-//! fields are refused. Stricter than it, so is a field with nothing behind it and no default: `tls:` is never "no TLS".
+//! The sentences are those of an API server, with what is allowed behind them. As by its strict field validation,
+//! unknown fields are refused. Stricter than it, so is a field with nothing behind it and no default: `tls:` is never
+//! read as "no TLS".
 
 mod sentence;
 mod strict;

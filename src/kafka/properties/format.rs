@@ -1,4 +1,6 @@
-//! The text format of Java's `Properties`: comments, continued lines, escapes. What the properties mean is left to others.
+//! The text format of Java's `Properties`: comments, continued lines, escapes.
+//!
+//! What the properties mean is left to others.
 
 use super::{Properties, PropertiesError};
 

@@ -83,7 +83,7 @@ pub(super) fn tls(properties: &mut Properties, protocol: Protocol) -> Result<Opt
         Some(_) => {
             return Err(value(
                 "ssl.endpoint.identification.algorithm",
-                "https, or nothing to leave the host name unchecked",
+                "https, or nothing to skip the check of the host name",
             ));
         }
     };

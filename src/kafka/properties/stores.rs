@@ -73,7 +73,8 @@ pub(super) fn keystore(properties: &mut Properties) -> Result<Option<ClientCerti
         }
         _ => Err(value(
             "ssl.keystore",
-            "either ssl.keystore.location, or ssl.keystore.key and ssl.keystore.certificate.chain with ssl.keystore.type=PEM",
+            "either ssl.keystore.location, or ssl.keystore.key and ssl.keystore.certificate.chain \
+             with ssl.keystore.type=PEM",
         )),
     }
 }
@@ -121,7 +122,8 @@ fn open(key: &'static str, path: &Path, kind: Option<&str>, password: Option<&st
         return Err(unusable(
             key,
             path,
-            "is a JKS store; allowed are PEM and PKCS12: convert it with keytool -importkeystore -srckeystore OLD -destkeystore NEW.p12 -deststoretype PKCS12",
+            "is a JKS store; allowed are PEM and PKCS12: convert it with \
+             keytool -importkeystore -srckeystore OLD -destkeystore NEW.p12 -deststoretype PKCS12",
         ));
     }
     let is_pem = kind.map_or_else(|| bytes.windows(11).any(|part| part == b"-----BEGIN "), |kind| kind == "PEM");
@@ -131,7 +133,8 @@ fn open(key: &'static str, path: &Path, kind: Option<&str>, password: Option<&st
     }
     let store = Pkcs12::from_der(&bytes).map_err(|_| unusable(key, path, "is neither PEM nor PKCS12"))?;
     let opened = store.parse2(password.unwrap_or_default());
-    let hint = "does not open: its password is another one, or its encryption is that of Java 8 and older (RC2), which a newer keytool -importkeystore replaces";
+    let hint = "does not open: its password is another one, or its encryption is that of Java 8 and older (RC2), \
+        which a newer keytool -importkeystore replaces";
     opened.map(Store::Pkcs12).map_err(|_| unusable(key, path, hint))
 }
 

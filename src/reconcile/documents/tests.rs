@@ -80,7 +80,7 @@ fn a_second_of_the_same_name_is_refused() {
     ));
     assert_eq!(monitors(&loaded), ["default/a", "b/a"]);
     assert!(
-        told(&loaded)[0].starts_with("a.yaml:8: metadata.name: LagMonitor default/a is already written in "),
+        told(&loaded)[0].starts_with("a.yaml:8: metadata.name: LagMonitor default/a is written in "),
         "{:?}",
         told(&loaded)
     );

@@ -22,7 +22,6 @@ fn forbid_unknown_fields(schema: &mut Value) {
 
 /// What an API server checks of every object, and that a status is not for people to write.
 fn expect_names(schema: &mut Value) {
-    let word = |most: u32, pattern: &str, description: &str| json!({ "type": "string", "maxLength": most, "pattern": pattern, "description": description });
     schema["properties"]["apiVersion"] = json!({ "type": "string" });
     schema["properties"]["kind"] = json!({ "type": "string" });
     schema["properties"]["status"] = json!({});
@@ -33,8 +32,13 @@ fn expect_names(schema: &mut Value) {
             "name": word(253, r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
                 "The name: 1 to 253 lower case letters, digits, `-` and `.`, with a letter or digit at each end."),
             "namespace": word(63, "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
-                "The namespace: 1 to 63 lower case letters, digits and `-`, with a letter or digit at each end. Default: `default`."),
+                "The namespace: 1 to 63 lower case letters, digits and `-`, with a letter or digit at each end. \
+                 Default: `default`."),
         },
     });
     schema["required"] = json!(["metadata", "spec"]);
+}
+
+fn word(most: u32, pattern: &str, text: &str) -> Value {
+    json!({ "type": "string", "maxLength": most, "pattern": pattern, "description": text })
 }
