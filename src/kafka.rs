@@ -4,3 +4,6 @@
 //! `unsafe` of the crate, are in `admin`.
 
 pub mod connection;
+pub mod pem;
+pub mod properties;
+pub mod selection;

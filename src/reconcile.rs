@@ -1,1 +1,8 @@
 //! From resources to running monitors: documents, resolved references, plans, the fleet. No lag arithmetic.
+
+pub mod documents;
+pub mod files;
+pub mod marked;
+pub mod plan;
+pub mod resolve;
+pub mod schema;
