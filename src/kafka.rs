@@ -3,7 +3,24 @@
 //! Never joins a group, never commits, decides nothing. The admin calls that the safe client lacks, and all
 //! `unsafe` of the crate, are in `admin`.
 
+mod admin;
+mod answers;
+mod assignment;
+mod client;
+mod commits;
 pub mod connection;
+mod failures;
+mod faults;
+mod groups;
+mod hub;
+mod oauth;
+mod observe;
+mod offsets;
+mod outcome;
 pub mod pem;
 pub mod properties;
 pub mod selection;
+mod topics;
+
+pub use client::Error;
+pub use observe::Cluster;

@@ -2,6 +2,8 @@
 
 pub mod documents;
 pub mod files;
+pub mod fleet;
+pub mod local;
 pub mod marked;
 pub mod plan;
 pub mod resolve;

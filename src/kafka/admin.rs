@@ -1,0 +1,610 @@
+//! The admin calls that the safe client lacks, over librdkafka's C interface. All `unsafe` of the crate is here.
+//!
+//! librdkafka answers on its background thread, each answer into the channel of the one who asked. What is passed in
+//! is copied by the call, so nothing is borrowed across an await. It decides nothing: answers become plain data.
+
+#![allow(unsafe_code, reason = "librdkafka's admin interface is C; nothing else of the crate touches it")]
+
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::bindings as sys;
+use rdkafka::client::{Client, ClientContext};
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::types::RDKafkaType;
+use tokio::sync::oneshot;
+
+use super::answers::{
+    ClassicGroup, ClusterAnswer, Code, DescribedGroup, ListedGroup, Listing, Node, OffsetAnswer, Reply, TopicAnswer,
+    kind, state, state_named,
+};
+use super::assignment;
+use super::hub::Hub;
+use crate::lag::observation::Member;
+use crate::lag::{Millis, Name, Offset, Partition, TopicId};
+
+/// Functions that return a C enum, declared again with the integer that they are: a number that the generated Rust
+/// enum does not know, as newer brokers send them, would be undefined behaviour.
+mod raw {
+    use super::{c_char, c_int, sys};
+
+    #[allow(clashing_extern_declarations, reason = "that is the point")]
+    unsafe extern "C" {
+        pub(super) fn rd_kafka_event_error(event: *mut sys::rd_kafka_event_t) -> c_int;
+        pub(super) fn rd_kafka_error_code(error: *const sys::rd_kafka_error_t) -> c_int;
+        pub(super) fn rd_kafka_ConsumerGroupListing_state(g: *const sys::rd_kafka_ConsumerGroupListing_t) -> c_int;
+        pub(super) fn rd_kafka_ConsumerGroupListing_type(g: *const sys::rd_kafka_ConsumerGroupListing_t) -> c_int;
+        pub(super) fn rd_kafka_ConsumerGroupDescription_state(
+            g: *const sys::rd_kafka_ConsumerGroupDescription_t,
+        ) -> c_int;
+        pub(super) fn rd_kafka_ConsumerGroupDescription_type(
+            g: *const sys::rd_kafka_ConsumerGroupDescription_t,
+        ) -> c_int;
+        pub(super) fn rd_kafka_list_groups(
+            rk: *mut sys::rd_kafka_t,
+            group: *const c_char,
+            list: *mut *const sys::rd_kafka_group_list,
+            timeout_ms: c_int,
+        ) -> c_int;
+        pub(super) fn rd_kafka_metadata(
+            rk: *mut sys::rd_kafka_t,
+            all_topics: c_int,
+            only: *mut sys::rd_kafka_topic_t,
+            metadata: *mut *const sys::rd_kafka_metadata,
+            timeout_ms: c_int,
+        ) -> c_int;
+        pub(super) fn rd_kafka_oauthbearer_set_token(
+            rk: *mut sys::rd_kafka_t,
+            token: *const c_char,
+            lifetime_ms: i64,
+            principal: *const c_char,
+            extensions: *mut *const c_char,
+            extension_size: usize,
+            error: *mut c_char,
+            error_size: usize,
+        ) -> c_int;
+    }
+}
+
+/// Some brokers did not answer, others did.
+const PARTIAL: c_int = -158;
+
+/// The offset of a partition of which librdkafka got no answer, without an error beside it.
+pub(super) const NOT_ANSWERED: Offset = -1001;
+/// Asks for the end of the log.
+pub(super) const LATEST: Offset = -1;
+/// Asks for its start.
+pub(super) const EARLIEST: Offset = -2;
+
+/// A client of one cluster. Clones share it.
+#[derive(Clone)]
+pub(super) struct Admin(Arc<Inner>);
+
+struct Inner {
+    client: Client<Hub>,
+    queue: *mut sys::rd_kafka_queue_t,
+}
+
+// SAFETY: librdkafka's client and queues may be used from any thread.
+unsafe impl Send for Inner {}
+// SAFETY: as above.
+unsafe impl Sync for Inner {}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // SAFETY: the queue was taken once, in `Admin::new`, and the client is still there.
+        unsafe { sys::rd_kafka_queue_destroy(self.queue) }
+    }
+}
+
+struct Event(*mut sys::rd_kafka_event_t);
+
+// SAFETY: an event belongs to whoever has it, on any thread.
+unsafe impl Send for Event {}
+
+impl Drop for Event {
+    fn drop(&mut self) {
+        // SAFETY: the event is owned and destroyed once.
+        unsafe { sys::rd_kafka_event_destroy(self.0) }
+    }
+}
+
+struct Delivery {
+    event: Event,
+    replied: Millis,
+}
+
+/// A request under way. The order of the fields is that in which they must go: an event before its client.
+struct Pending {
+    receiver: oneshot::Receiver<Delivery>,
+    sent: Millis,
+    timeout: Duration,
+    _client: Arc<Inner>,
+}
+
+impl Pending {
+    async fn reply<T>(mut self, read: impl FnOnce(*mut sys::rd_kafka_event_t) -> T) -> Result<Reply<T>, Code> {
+        let Ok(Ok(delivery)) = tokio::time::timeout(self.timeout, &mut self.receiver).await else {
+            return Err(Code::TIMED_OUT);
+        };
+        // SAFETY: the event is alive.
+        match unsafe { raw::rd_kafka_event_error(delivery.event.0) } {
+            0 => Ok(Reply { value: read(delivery.event.0), sent: self.sent, replied: delivery.replied }),
+            code => Err(Code(code)),
+        }
+    }
+}
+
+impl Admin {
+    /// A client, connecting by itself in the background.
+    pub(super) fn new(config: &ClientConfig, hub: Hub) -> KafkaResult<Self> {
+        let native = config.create_native_config()?;
+        // SAFETY: the configuration is alive. `Client::new` makes the hub the opaque of the callbacks.
+        unsafe {
+            sys::rd_kafka_conf_set_background_event_cb(native.ptr(), Some(on_event));
+            sys::rd_kafka_conf_set_events(native.ptr(), sys::RD_KAFKA_EVENT_ERROR);
+            sys::rd_kafka_conf_set_oauthbearer_token_refresh_cb(native.ptr(), Some(on_token_due));
+            sys::rd_kafka_conf_set_log_cb(native.ptr(), Some(on_log));
+        }
+        let client = Client::new(config, native, RDKafkaType::RD_KAFKA_PRODUCER, hub)?;
+        // SAFETY: the client is alive. Its main queue (errors, logs, token refresh) goes to the background thread too.
+        let queue = unsafe {
+            let queue = sys::rd_kafka_queue_get_background(client.native_ptr());
+            let main = sys::rd_kafka_queue_get_main(client.native_ptr());
+            sys::rd_kafka_queue_forward(main, queue);
+            sys::rd_kafka_queue_destroy(main);
+            queue
+        };
+        if queue.is_null() {
+            return Err(KafkaError::ClientCreation("no background queue".into()));
+        }
+        Ok(Self(Arc::new(Inner { client, queue })))
+    }
+
+    /// What this client shares with its callbacks.
+    pub(super) fn hub(&self) -> &Hub {
+        self.0.client.context()
+    }
+
+    /// Whether nobody else holds this client any more: a function that does not keep it alive itself.
+    pub(super) fn handle(&self) -> impl Fn() -> Option<Self> + Send + use<> {
+        let weak = Arc::downgrade(&self.0);
+        move || weak.upgrade().map(Self)
+    }
+
+    fn rk(&self) -> *mut sys::rd_kafka_t {
+        self.0.client.native_ptr()
+    }
+
+    fn submit(
+        &self,
+        timeout: Duration,
+        read_committed: bool,
+        call: impl FnOnce(*mut sys::rd_kafka_t, *const sys::rd_kafka_AdminOptions_t, *mut sys::rd_kafka_queue_t),
+    ) -> Pending {
+        let (sender, receiver) = oneshot::channel::<Delivery>();
+        let sent = self.hub().clock.now();
+        // SAFETY: options live until they are destroyed below; calls copy them. The box becomes a box again in
+        // `on_event`, which librdkafka calls exactly once for each call.
+        unsafe {
+            let options = sys::rd_kafka_AdminOptions_new(self.rk(), sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_ANY);
+            let mut text = [0; 128];
+            sys::rd_kafka_AdminOptions_set_request_timeout(options, native(timeout), text.as_mut_ptr(), text.len());
+            if read_committed {
+                let level = sys::rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED;
+                let error = sys::rd_kafka_AdminOptions_set_isolation_level(options, level);
+                if !error.is_null() {
+                    sys::rd_kafka_error_destroy(error);
+                }
+            }
+            sys::rd_kafka_AdminOptions_set_opaque(options, Box::into_raw(Box::new(sender)).cast());
+            call(self.rk(), options, self.0.queue);
+            sys::rd_kafka_AdminOptions_destroy(options);
+        }
+        Pending { receiver, sent, timeout, _client: self.0.clone() }
+    }
+
+    /// The cluster's id and live brokers.
+    pub(super) async fn cluster(&self, timeout: Duration) -> Result<Reply<ClusterAnswer>, Code> {
+        // SAFETY: the arguments are those of `submit`.
+        let pending = self.submit(timeout, false, |rk, o, q| unsafe { sys::rd_kafka_DescribeCluster(rk, o, q) });
+        // SAFETY: the event is alive while it is read, and of the type asked for.
+        let read = |event| unsafe {
+            let result = sys::rd_kafka_event_DescribeCluster_result(event);
+            let nodes = each(|n| sys::rd_kafka_DescribeCluster_result_nodes(result, n)).map(|node| {
+                let (host, port) = (text(sys::rd_kafka_Node_host(node)), sys::rd_kafka_Node_port(node));
+                Node { id: sys::rd_kafka_Node_id(node), address: format!("{host}:{port}").into() }
+            });
+            ClusterAnswer { id: name(sys::rd_kafka_DescribeCluster_result_cluster_id(result)), nodes: nodes.collect() }
+        };
+        pending.reply(read).await
+    }
+
+    /// The names of all topics that may be seen. Blocks.
+    pub(super) fn topic_names(&self, timeout: Duration) -> Result<Vec<Name>, Code> {
+        let mut metadata = std::ptr::null();
+        // SAFETY: the result is read while it is alive and destroyed once. No reference is made to structs with enums.
+        unsafe {
+            match raw::rd_kafka_metadata(self.rk(), 1, std::ptr::null_mut(), &raw mut metadata, native(timeout)) {
+                0 => {}
+                code => return Err(Code(code)),
+            }
+            let count = usize::try_from((*metadata).topic_cnt).unwrap_or(0);
+            let names = (0..count).map(|i| text((*(*metadata).topics.add(i)).topic).into()).collect();
+            sys::rd_kafka_metadata_destroy(metadata);
+            Ok(names)
+        }
+    }
+
+    /// Ids, leaders and errors of the topics named, each once.
+    pub(super) async fn topics(&self, names: &[Name], timeout: Duration) -> Result<Reply<Vec<TopicAnswer>>, Code> {
+        let pending = {
+            let names: Vec<_> = names.iter().map(|n| c_string(n)).collect();
+            let mut pointers: Vec<_> = names.iter().map(|n| n.as_ptr()).collect();
+            // SAFETY: names and pointers outlive the call, which copies them.
+            self.submit(timeout, false, |rk, o, q| unsafe {
+                let topics = sys::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
+                sys::rd_kafka_DescribeTopics(rk, topics, o, q);
+                sys::rd_kafka_TopicCollection_destroy(topics);
+            })
+        };
+        // SAFETY: the event is alive while it is read, and of the type asked for.
+        let read = |event| unsafe {
+            let result = sys::rd_kafka_event_DescribeTopics_result(event);
+            each(|n| sys::rd_kafka_DescribeTopics_result_topics(result, n)).map(|topic| read_topic(topic)).collect()
+        };
+        pending.reply(read).await
+    }
+
+    /// The offset of each partition at its specification: [`LATEST`], [`EARLIEST`], or a time. Each partition once.
+    pub(super) async fn offsets(
+        &self,
+        asked: &[(Name, Partition, Offset)],
+        read_committed: bool,
+        timeout: Duration,
+    ) -> Result<Reply<Vec<OffsetAnswer>>, Code> {
+        // SAFETY: the list is alive during the call, which copies it, and destroyed once.
+        let pending = self.submit(timeout, read_committed, |rk, o, q| unsafe {
+            let list = sys::rd_kafka_topic_partition_list_new(c_int::try_from(asked.len()).unwrap_or(0));
+            for (topic, partition, offset) in asked {
+                let topic = c_string(topic);
+                (*sys::rd_kafka_topic_partition_list_add(list, topic.as_ptr(), *partition)).offset = *offset;
+            }
+            sys::rd_kafka_ListOffsets(rk, list, o, q);
+            sys::rd_kafka_topic_partition_list_destroy(list);
+        });
+        // SAFETY: the event is alive while it is read, and of the type asked for.
+        let read = |event| unsafe {
+            let result = sys::rd_kafka_event_ListOffsets_result(event);
+            let mut names = Names::default();
+            let rows = each(|n| sys::rd_kafka_ListOffsets_result_infos(result, n)).map(|info| {
+                let row = sys::rd_kafka_ListOffsetsResultInfo_topic_partition(info);
+                let timestamp = sys::rd_kafka_ListOffsetsResultInfo_timestamp(info);
+                read_row(row, timestamp, &mut names)
+            });
+            rows.collect()
+        };
+        pending.reply(read).await
+    }
+
+    /// Every committed offset of one group. One group a call is all that librdkafka takes.
+    pub(super) async fn commits(
+        &self,
+        group: &str,
+        timeout: Duration,
+    ) -> Result<Reply<Result<Vec<OffsetAnswer>, Code>>, Code> {
+        // SAFETY: the request is alive during the call, which copies it, and destroyed once.
+        let pending = self.submit(timeout, false, |rk, o, q| unsafe {
+            let mut request = sys::rd_kafka_ListConsumerGroupOffsets_new(c_string(group).as_ptr(), std::ptr::null());
+            sys::rd_kafka_ListConsumerGroupOffsets(rk, &raw mut request, 1, o, q);
+            sys::rd_kafka_ListConsumerGroupOffsets_destroy(request);
+        });
+        // SAFETY: the event is alive while it is read, and of the type asked for.
+        let read = |event| unsafe {
+            let result = sys::rd_kafka_event_ListConsumerGroupOffsets_result(event);
+            let Some(group) = each(|n| sys::rd_kafka_ListConsumerGroupOffsets_result_groups(result, n)).next() else {
+                return Ok(vec![]);
+            };
+            match error(sys::rd_kafka_group_result_error(group)) {
+                Some(code) => Err(code),
+                None => Ok(read_list(sys::rd_kafka_group_result_partitions(group))),
+            }
+        };
+        pending.reply(read).await
+    }
+
+    /// The groups of the consumer protocols, with their kinds.
+    pub(super) async fn listing(&self, timeout: Duration) -> Result<Reply<Listing>, Code> {
+        // SAFETY: the arguments are those of `submit`.
+        let pending = self.submit(timeout, false, |rk, o, q| unsafe { sys::rd_kafka_ListConsumerGroups(rk, o, q) });
+        // SAFETY: the event is alive while it is read, and of the type asked for.
+        let read = |event| unsafe {
+            let result = sys::rd_kafka_event_ListConsumerGroups_result(event);
+            let groups = each(|n| sys::rd_kafka_ListConsumerGroups_result_valid(result, n)).map(|group| ListedGroup {
+                id: text(sys::rd_kafka_ConsumerGroupListing_group_id(group)).into(),
+                kind: kind(raw::rd_kafka_ConsumerGroupListing_type(group)),
+                state: state(raw::rd_kafka_ConsumerGroupListing_state(group)),
+            });
+            let errors = each(|n| sys::rd_kafka_ListConsumerGroups_result_errors(result, n));
+            Listing { groups: groups.collect(), errors: errors.filter_map(|e| error(e)).collect() }
+        };
+        pending.reply(read).await
+    }
+
+    /// Kind, state, assignor and members of the groups named. About four requests a group.
+    pub(super) async fn describe(&self, ids: &[Name], timeout: Duration) -> Result<Reply<Vec<DescribedGroup>>, Code> {
+        let pending = {
+            let ids: Vec<_> = ids.iter().map(|id| c_string(id)).collect();
+            let mut pointers: Vec<_> = ids.iter().map(|id| id.as_ptr()).collect();
+            // SAFETY: ids and pointers outlive the call, which copies them.
+            self.submit(timeout, false, |rk, o, q| unsafe {
+                sys::rd_kafka_DescribeConsumerGroups(rk, pointers.as_mut_ptr(), pointers.len(), o, q);
+            })
+        };
+        // SAFETY: the event is alive while it is read, and of the type asked for.
+        let read = |event| unsafe {
+            let result = sys::rd_kafka_event_DescribeConsumerGroups_result(event);
+            each(|n| sys::rd_kafka_DescribeConsumerGroups_result_groups(result, n)).map(|g| read_described(g)).collect()
+        };
+        pending.reply(read).await
+    }
+
+    /// All groups of every protocol, as the classic protocol describes them, in a few requests. Blocks.
+    ///
+    /// # Errors
+    /// The last error of any broker, even where others answered: what they said is then lost.
+    pub(super) fn classic_groups(&self, timeout: Duration) -> Result<Vec<ClassicGroup>, Code> {
+        let mut list = std::ptr::null();
+        // SAFETY: the result is read while it is alive and destroyed once. No reference is made to structs with enums.
+        unsafe {
+            match raw::rd_kafka_list_groups(self.rk(), std::ptr::null(), &raw mut list, native(timeout)) {
+                0 | PARTIAL if !list.is_null() => {}
+                code => return Err(Code(code)),
+            }
+            let count = usize::try_from((*list).group_cnt).unwrap_or(0);
+            let groups = (0..count).map(|i| read_classic((*list).groups.add(i))).collect();
+            sys::rd_kafka_group_list_destroy(list);
+            Ok(groups)
+        }
+    }
+
+    /// Sets the OAuth token with which connections authenticate, until `expires` (milliseconds since 1970).
+    pub(super) fn set_token(&self, token: &str, expires: Millis) -> Result<(), Code> {
+        let (token, principal) = (c_string(token), c_string("highwater"));
+        let mut buffer = [0; 256];
+        // SAFETY: strings and buffer outlive the call, which copies them.
+        let code = unsafe {
+            raw::rd_kafka_oauthbearer_set_token(
+                self.rk(),
+                token.as_ptr(),
+                expires,
+                principal.as_ptr(),
+                std::ptr::null_mut(),
+                0,
+                buffer.as_mut_ptr(),
+                buffer.len(),
+            )
+        };
+        if code == 0 { Ok(()) } else { Err(Code(code)) }
+    }
+
+    /// Says that there is no token; librdkafka asks again after ten seconds.
+    pub(super) fn set_no_token(&self) {
+        // SAFETY: the string is static, and the call copies it.
+        unsafe { sys::rd_kafka_oauthbearer_set_token_failure(self.rk(), c"no token".as_ptr()) };
+    }
+}
+
+impl ClientContext for Hub {}
+
+/// Called on librdkafka's background thread with each answer and each error of a connection.
+unsafe extern "C" fn on_event(_: *mut sys::rd_kafka_t, event: *mut sys::rd_kafka_event_t, opaque: *mut c_void) {
+    let event = Event(event);
+    // SAFETY: the event is alive. `Client` made its context the opaque and keeps it until this thread has ended. What
+    // `submit` set as the opaque of an answer is a box, and comes back once.
+    unsafe {
+        let hub = &*opaque.cast::<Hub>();
+        match sys::rd_kafka_event_type(event.0) {
+            sys::RD_KAFKA_EVENT_ERROR => {
+                let code = Code(raw::rd_kafka_event_error(event.0));
+                hub.faults.record(code, &text(sys::rd_kafka_event_error_string(event.0)));
+            }
+            _ => {
+                let sender = sys::rd_kafka_event_opaque(event.0).cast::<oneshot::Sender<Delivery>>();
+                if !sender.is_null() {
+                    // Whoever asked may have left; the event ends here then.
+                    let _ = Box::from_raw(sender).send(Delivery { event, replied: hub.clock.now() });
+                }
+            }
+        }
+    }
+}
+
+/// Called on the same thread when an OAuth token is due.
+unsafe extern "C" fn on_token_due(_: *mut sys::rd_kafka_t, _: *const c_char, opaque: *mut c_void) {
+    // SAFETY: as in `on_event`.
+    unsafe { &*opaque.cast::<Hub>() }.refresh_token();
+}
+
+/// Called with each log line.
+unsafe extern "C" fn on_log(rk: *const sys::rd_kafka_t, level: c_int, facility: *const c_char, line: *const c_char) {
+    // SAFETY: both strings are alive, and so is the client, whose opaque is as in `on_event`.
+    unsafe {
+        let hub = sys::rd_kafka_opaque(rk).cast::<Hub>();
+        if !hub.is_null() {
+            (*hub).log(level, &text(facility), &text(line));
+        }
+    }
+}
+
+fn native(timeout: Duration) -> c_int {
+    c_int::try_from(timeout.as_millis()).unwrap_or(c_int::MAX).clamp(1, 3_600_000)
+}
+
+/// A name with a zero byte in it, which Kafka has none of, becomes the empty name, which librdkafka refuses.
+fn c_string(text: &str) -> CString {
+    CString::new(text).unwrap_or_default()
+}
+
+unsafe fn text(pointer: *const c_char) -> String {
+    // SAFETY: librdkafka's strings end with a zero and live as long as what they are read from.
+    if pointer.is_null() { String::new() } else { unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned() }
+}
+
+unsafe fn name(pointer: *const c_char) -> Option<Name> {
+    // SAFETY: as `text`.
+    Some(unsafe { text(pointer) }).filter(|name| !name.is_empty()).map(Name::from)
+}
+
+unsafe fn error(pointer: *const sys::rd_kafka_error_t) -> Option<Code> {
+    // SAFETY: the pointer is null or a live error.
+    let code = if pointer.is_null() { 0 } else { unsafe { raw::rd_kafka_error_code(pointer) } };
+    (code != 0).then_some(Code(code))
+}
+
+/// The elements of an array that a call returns beside its length.
+fn each<T>(array: impl FnOnce(*mut usize) -> *mut T) -> impl Iterator<Item = T>
+where
+    T: Copy,
+{
+    let mut count = 0;
+    let first = array(&raw mut count);
+    // SAFETY: librdkafka states the length of the array, which lives as long as the event that it is of.
+    (0..count).map(move |i| unsafe { *first.add(i) })
+}
+
+/// Shares one name among the rows of a topic, which come one after the other.
+#[derive(Default)]
+struct Names(Option<Name>);
+
+impl Names {
+    fn share(&mut self, bytes: &CStr) -> Name {
+        match &self.0 {
+            Some(name) if name.as_bytes() == bytes.to_bytes() => name.clone(),
+            _ => self.0.insert(bytes.to_string_lossy().into()).clone(),
+        }
+    }
+}
+
+unsafe fn read_row(row: *const sys::rd_kafka_topic_partition_t, timestamp: Millis, names: &mut Names) -> OffsetAnswer {
+    // SAFETY: the row is alive, and its error is read as the integer that it is.
+    unsafe {
+        let code = (&raw const (*row).err).cast::<c_int>().read();
+        OffsetAnswer {
+            topic: names.share(CStr::from_ptr((*row).topic)),
+            partition: (*row).partition,
+            offset: (*row).offset,
+            timestamp,
+            error: (code != 0).then_some(Code(code)),
+        }
+    }
+}
+
+unsafe fn read_list(list: *const sys::rd_kafka_topic_partition_list_t) -> Vec<OffsetAnswer> {
+    let mut names = Names::default();
+    // SAFETY: the list is null or alive, with `cnt` elements.
+    unsafe {
+        let count = if list.is_null() { 0 } else { usize::try_from((*list).cnt).unwrap_or(0) };
+        (0..count).map(|i| read_row((*list).elems.add(i), -1, &mut names)).collect()
+    }
+}
+
+unsafe fn read_topic(topic: *const sys::rd_kafka_TopicDescription_t) -> TopicAnswer {
+    // SAFETY: the description is alive.
+    unsafe {
+        let mut partitions: Vec<_> = each(|n| sys::rd_kafka_TopicDescription_partitions(topic, n)).collect();
+        partitions.sort_by_key(|p| sys::rd_kafka_TopicPartitionInfo_partition(*p));
+        let leaders = partitions.iter().map(|p| {
+            let leader = sys::rd_kafka_TopicPartitionInfo_leader(*p);
+            (!leader.is_null()).then(|| sys::rd_kafka_Node_id(leader)).filter(|id| *id >= 0)
+        });
+        let replicas = partitions.first().map_or(0, |first| {
+            let mut count = 0;
+            sys::rd_kafka_TopicPartitionInfo_replicas(*first, &raw mut count);
+            count
+        });
+        TopicAnswer {
+            name: text(sys::rd_kafka_TopicDescription_name(topic)).into(),
+            error: error(sys::rd_kafka_TopicDescription_error(topic)),
+            id: topic_id(sys::rd_kafka_TopicDescription_topic_id(topic)),
+            replication_factor: u16::try_from(replicas).unwrap_or(u16::MAX),
+            leaders: leaders.collect(),
+        }
+    }
+}
+
+unsafe fn topic_id(id: *const sys::rd_kafka_Uuid_t) -> Option<TopicId> {
+    // SAFETY: the pointer is null or a live id.
+    let (high, low) = unsafe {
+        if id.is_null() {
+            return None;
+        }
+        (sys::rd_kafka_Uuid_most_significant_bits(id), sys::rd_kafka_Uuid_least_significant_bits(id))
+    };
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&high.to_be_bytes());
+    bytes[8..].copy_from_slice(&low.to_be_bytes());
+    Some(bytes).filter(|bytes| *bytes != [0; 16])
+}
+
+unsafe fn read_described(group: *const sys::rd_kafka_ConsumerGroupDescription_t) -> DescribedGroup {
+    // SAFETY: the description is alive.
+    unsafe {
+        let coordinator = sys::rd_kafka_ConsumerGroupDescription_coordinator(group);
+        let members = (0..sys::rd_kafka_ConsumerGroupDescription_member_count(group)).map(|i| {
+            let member = sys::rd_kafka_ConsumerGroupDescription_member(group, i);
+            let assignment = sys::rd_kafka_MemberDescription_assignment(member);
+            let rows = if assignment.is_null() {
+                vec![]
+            } else {
+                read_list(sys::rd_kafka_MemberAssignment_partitions(assignment))
+            };
+            Member {
+                member_id: text(sys::rd_kafka_MemberDescription_consumer_id(member)).into(),
+                client_id: text(sys::rd_kafka_MemberDescription_client_id(member)).into(),
+                host: text(sys::rd_kafka_MemberDescription_host(member)).into(),
+                assigned: assignment::by_topic(rows.into_iter().map(|row| (row.topic, row.partition))),
+            }
+        });
+        DescribedGroup {
+            id: text(sys::rd_kafka_ConsumerGroupDescription_group_id(group)).into(),
+            error: error(sys::rd_kafka_ConsumerGroupDescription_error(group)),
+            kind: kind(raw::rd_kafka_ConsumerGroupDescription_type(group)),
+            state: state(raw::rd_kafka_ConsumerGroupDescription_state(group)),
+            assignor: name(sys::rd_kafka_ConsumerGroupDescription_partition_assignor(group)),
+            coordinator: (!coordinator.is_null()).then(|| sys::rd_kafka_Node_id(coordinator)),
+            members: members.collect(),
+        }
+    }
+}
+
+unsafe fn read_classic(group: *const sys::rd_kafka_group_info) -> ClassicGroup {
+    // SAFETY: the group is alive, its members are `member_cnt`, and its error is read as the integer that it is.
+    unsafe {
+        let code = (&raw const (*group).err).cast::<c_int>().read();
+        let count = usize::try_from((*group).member_cnt).unwrap_or(0);
+        let members = (0..count).map(|i| {
+            let member = (*group).members.add(i);
+            let (bytes, length) = ((*member).member_assignment.cast::<u8>(), (*member).member_assignment_size);
+            let length = if bytes.is_null() { 0 } else { usize::try_from(length).unwrap_or(0) };
+            let bytes = if length == 0 { &[] } else { std::slice::from_raw_parts(bytes, length) };
+            Member {
+                member_id: text((*member).member_id).into(),
+                client_id: text((*member).client_id).into(),
+                host: text((*member).client_host).into(),
+                assigned: assignment::decode(bytes),
+            }
+        });
+        ClassicGroup {
+            id: text((*group).group).into(),
+            coordinator: (*group).broker.id,
+            error: (code != 0).then_some(Code(code)),
+            state: state_named(&text((*group).state)),
+            protocol_type: text((*group).protocol_type),
+            assignor: name((*group).protocol),
+            members: members.collect(),
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! What a client shares with librdkafka's background thread: the clock, the faults, the log, the wish for a token.
+
+use std::sync::mpsc;
+
+use super::faults::Faults;
+use crate::clock::Clock;
+
+/// Reached from any thread.
+pub(super) struct Hub {
+    pub(super) clock: Clock,
+    pub(super) faults: Faults,
+    token_wanted: Option<mpsc::Sender<()>>,
+}
+
+impl Hub {
+    /// `token_wanted` is told whenever a new OAuth token is due.
+    pub(super) fn new(clock: Clock, token_wanted: Option<mpsc::Sender<()>>) -> Self {
+        Self { clock, faults: Faults::default(), token_wanted }
+    }
+
+    /// Passes on the wish for a new token; without OAuth there is none.
+    pub(super) fn refresh_token(&self) {
+        if let Some(wanted) = &self.token_wanted {
+            let _ = wanted.send(());
+        }
+    }
+
+    /// A log line of librdkafka. Its level is syslog's, lowered by one step: a connection that fails is a failure of
+    /// the pass, said there with its cause, and no error of this program.
+    pub(super) fn log(&self, level: i32, facility: &str, line: &str) {
+        if facility == "FAIL" {
+            self.faults.record_line(line);
+        }
+        match level {
+            ..=2 => tracing::error!(target: "librdkafka", facility, "{line}"),
+            3 | 4 => tracing::info!(target: "librdkafka", facility, "{line}"),
+            _ => tracing::debug!(target: "librdkafka", facility, "{line}"),
+        }
+    }
+}

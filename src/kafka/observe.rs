@@ -1,0 +1,201 @@
+//! One pass over a cluster, in the order that makes its figures comparable; and what lay at a time.
+//!
+//! Topics and log starts first, then committed offsets, then log ends: a healthy partition then has
+//! `log start ≤ committed offset ≤ log end`. Everything that fails stays where it failed; the rest goes on.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::admin::{Admin, EARLIEST, LATEST};
+use super::answers::TopicAnswer;
+use super::client::{self, Error};
+use super::connection::Connection;
+use super::failures::Failures;
+use super::groups::{self, Found, Known};
+use super::offsets::{self, Lost, Outcome, Question};
+use super::selection::Selection;
+use super::{commits, outcome, topics};
+use crate::clock::Clock;
+use crate::lag::observation::{Observation, Probe, Told};
+use crate::lag::reason::{Reason, Scope};
+use crate::lag::{Name, Offset};
+
+/// A cluster that is looked at again and again.
+///
+/// librdkafka keeps what it once knew of a topic until the client is gone: where topics come and go without end, a
+/// new `Cluster` in the place of the old one gives the memory back.
+pub struct Cluster {
+    admin: Admin,
+    memory: Mutex<Memory>,
+}
+
+/// What one pass leaves to the next.
+#[derive(Default)]
+struct Memory {
+    groups: Known,
+    leaders: HashMap<Name, Vec<Option<i32>>>,
+}
+
+/// The time that a pass has, and how much of it each step may use up.
+#[derive(Clone, Copy)]
+struct Budget {
+    begun: Instant,
+    deadline: Duration,
+}
+
+impl Budget {
+    fn until(self, share: f64) -> Instant {
+        self.begun + self.deadline.mul_f64(share)
+    }
+}
+
+impl Cluster {
+    /// A client of the cluster. Connects in the background; what stands in the way shows in the first pass.
+    ///
+    /// # Errors
+    /// When the settings themselves cannot be used.
+    pub fn connect(connection: &Connection, clock: Clock) -> Result<Self, Error> {
+        Ok(Self { admin: client::connect(connection, clock)?, memory: Mutex::default() })
+    }
+
+    /// One pass over the selected groups and topics; `read_committed` asks for the last stable offsets too.
+    ///
+    /// Ends at the deadline at the latest, with whatever was answered until then. A failure of scope `cluster` with
+    /// another reason than `NothingVisible` says that topics or groups may be missing here that still exist.
+    /// Needs a tokio runtime.
+    pub async fn observe(&self, selection: &Selection, read_committed: bool, deadline: Duration) -> Observation {
+        let clock = &self.admin.hub().clock;
+        let mut observation = Observation { started: clock.now(), ..Observation::default() };
+        let mut failures = Failures::default();
+        let budget = Budget { begun: Instant::now(), deadline };
+        let pass = self.pass(selection, read_committed, budget, &mut observation, &mut failures);
+        if let Err(reason) = pass.await {
+            match self.admin.hub().faults.no_token().filter(|_| reason == Reason::AuthenticationFailed) {
+                Some(sentence) => failures.say(Scope::Cluster, "", reason, format!("no OAuth token: {sentence}")),
+                None => failures.add(Scope::Cluster, "", reason, "the cluster cannot be read"),
+            }
+        }
+        observation.failures = failures.list();
+        observation.finished = clock.now();
+        observation
+    }
+
+    /// Asks which record was the first at or after each time; in any order, several times of a partition as well.
+    ///
+    /// Partitions are known from the last pass: those that it did not see are answered with `UnknownTopic`.
+    /// Needs a tokio runtime.
+    pub async fn tell(&self, probes: Vec<Probe>, deadline: Duration) -> Vec<Told> {
+        let leaders: Vec<Option<Option<i32>>> = {
+            let memory = self.memory();
+            let leader = |p: &Probe| memory.leaders.get(&p.topic)?.get(usize::try_from(p.partition).ok()?).copied();
+            probes.iter().map(leader).collect()
+        };
+        let questions: Vec<_> = probes
+            .iter()
+            .zip(&leaders)
+            .map(|(probe, leader)| Question {
+                topic: probe.topic.clone(),
+                partition: probe.partition,
+                // Negative numbers are no times to Kafka, and no record is older than 1970.
+                at: probe.time.max(0),
+                leader: leader.flatten(),
+            })
+            .collect();
+        let sent = self.admin.hub().clock.now();
+        let outcomes = offsets::ask(&self.admin, &questions, false, &Lost::new(), Instant::now() + deadline).await;
+        let replied = self.admin.hub().clock.now();
+        let told = probes.into_iter().zip(leaders).zip(outcomes);
+        told.map(|((probe, leader), outcome)| match outcome {
+            _ if leader.is_none() => Told { probe, sent, replied, answer: Err(Reason::UnknownTopic) },
+            Err(reason) => Told { probe, sent, replied, answer: Err(reason) },
+            Ok(found) => {
+                let answer = Ok((found.offset >= 0).then_some((found.offset, found.timestamp)));
+                Told { probe, sent: found.sent, replied: found.replied, answer }
+            }
+        })
+        .collect()
+    }
+
+    async fn pass(
+        &self,
+        selection: &Selection,
+        read_committed: bool,
+        budget: Budget,
+        observation: &mut Observation,
+        failures: &mut Failures,
+    ) -> Result<(), Reason> {
+        let admin = &self.admin;
+        let cluster = admin.cluster(budget.deadline.mul_f64(0.4));
+        let cluster = admin.hub().faults.guard(None, cluster).await?.value;
+        observation.cluster_id = cluster.id;
+        observation.brokers = cluster.nodes.iter().map(|node| node.address.clone()).collect();
+        let topics = topics::look(admin, &selection.topics, budget.until(0.4), failures).await?;
+        self.memory().leaders = topics.iter().map(|t| (t.name.clone(), t.leaders.clone())).collect();
+
+        let (known, nobody) = (self.memory().groups.clone(), Lost::new());
+        let (starts, groups) = tokio::join!(
+            ask(admin, &topics, EARLIEST, false, &nobody, budget.until(0.5)),
+            groups::look(admin, &selection.groups, &known, budget.until(0.5), failures),
+        );
+        topics::look_for_hidden(admin, hidden(selection, &topics, &groups), budget.until(0.6), failures).await;
+        let names = topics.iter().map(|topic| topic.name.clone()).collect();
+        let commits = commits::ask(admin, &groups, &names, budget.until(0.75)).await;
+        let groups: Vec<_> = groups.into_iter().zip(commits).collect();
+        let groups = outcome::groups(groups, failures);
+        self.memory().groups = groups.iter().map(|(found, _)| (found.id.clone(), found.clone())).collect();
+        observation.groups = groups.into_iter().map(|(found, commits)| outcome::group(found, commits)).collect();
+
+        let lost = outcome::lost(&topics, &starts);
+        let (ends, stable) = tokio::join!(ask(admin, &topics, LATEST, false, &lost, budget.until(1.0)), async {
+            match read_committed {
+                true => Some(ask(admin, &topics, LATEST, true, &lost, budget.until(1.0)).await),
+                false => None,
+            }
+        });
+        observation.topics = outcome::topics(&topics, starts, ends, stable);
+        outcome::blame(&observation.topics, &topics, &cluster.nodes, failures);
+        Ok(())
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Asks for one offset of every partition, topic by topic.
+async fn ask(
+    admin: &Admin,
+    topics: &[TopicAnswer],
+    at: Offset,
+    read_committed: bool,
+    lost: &Lost,
+    by: Instant,
+) -> Vec<Outcome> {
+    let questions: Vec<_> = topics
+        .iter()
+        .flat_map(|topic| {
+            (0..).zip(&topic.leaders).map(|(partition, leader)| Question {
+                topic: topic.name.clone(),
+                partition,
+                at,
+                leader: *leader,
+            })
+        })
+        .collect();
+    offsets::ask(admin, &questions, read_committed, lost, by).await
+}
+
+/// The selected topics that members are assigned and that are not among the visible ones. Of those that are written
+/// out it was said before.
+fn hidden(selection: &Selection, topics: &[TopicAnswer], groups: &[Found]) -> BTreeSet<Name> {
+    let members = groups.iter().flat_map(|group| group.members.iter().flatten());
+    let assigned = members.flat_map(|member| &member.assigned).map(|(topic, _)| topic);
+    assigned
+        .filter(|name| {
+            selection.topics.matches(name) && !selection.topics.literals().any(|literal| literal == &***name)
+        })
+        .filter(|name| topics.binary_search_by(|topic| topic.name.cmp(name)).is_err())
+        .cloned()
+        .collect()
+}
