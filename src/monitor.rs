@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
+use tokio::task::block_in_place;
 use tokio_util::sync::CancellationToken;
 
 use crate::board::{Board, Pulse};
@@ -38,19 +39,19 @@ pub struct House {
     /// Where reports are posted.
     pub board: Board,
     /// Where history is kept.
-    pub store: Store,
+    pub store: Arc<Store>,
     /// The time to go by.
     pub clock: Clock,
 }
 
 /// Samples until `stop`, then stores what is left to store.
 pub async fn run(name: MonitorName, task: Task, connection: Connection, house: House, stop: CancellationToken) {
-    let mut monitor = Monitor::start(name, task, house).await;
+    let mut monitor = Monitor::start(name, task, house);
     tokio::select! {
         () = monitor.sample_for_ever(&connection) => {}
         () = stop.cancelled() => {}
     }
-    monitor.keep_house().await;
+    monitor.keep_house();
     tracing::info!(monitor = %monitor.name, "stopped");
 }
 
@@ -69,8 +70,9 @@ struct Monitor {
 }
 
 impl Monitor {
-    async fn start(name: MonitorName, task: Task, house: House) -> Self {
-        let memory = house.store.load(&name).await.unwrap_or_else(|error| {
+    fn start(name: MonitorName, task: Task, house: House) -> Self {
+        let loaded = block_in_place(|| house.store.load(&name.to_string(), None));
+        let memory = loaded.unwrap_or_else(|error| {
             tracing::warn!(monitor = %name, reason = %error.reason(), %error, "starting without history");
             Memory::default()
         });
@@ -107,8 +109,7 @@ impl Monitor {
     /// Takes one sample, posts and stores it; says whether anything of the cluster could be seen.
     async fn sample(&mut self, cluster: &Cluster, interval: Duration) -> bool {
         let deadline = interval.mul_f64(0.8).clamp(DEADLINES.0, DEADLINES.1);
-        let (report, mut phases) =
-            sample(cluster, &mut self.memory, &self.task, deadline, &self.house.clock).await;
+        let (report, mut phases) = sample(cluster, &mut self.memory, &self.task, deadline, &self.house.clock).await;
         let coverage = report.sampling.coverage;
         self.pulse.samples += 1;
         self.pulse.probes += report.sampling.probes;
@@ -121,7 +122,10 @@ impl Monitor {
         self.tell_transitions(&report);
         let report = Arc::new(report);
         let stored = Instant::now();
-        if let Err(error) = self.house.store.save(&self.name, &mut self.memory, &report).await {
+        let name = self.name.to_string();
+        let saved = block_in_place(|| self.house.store.save(&name, &mut self.memory, &report));
+        let fold_due = saved.as_ref().is_ok_and(|saved| saved.fold_due);
+        if let Err(error) = saved {
             tracing::warn!(monitor = %self.name, reason = %error.reason(), %error, "history was not stored");
         }
         phases.store = stored.elapsed().as_secs_f64();
@@ -131,15 +135,17 @@ impl Monitor {
         }
         tracing::debug!(monitor = %self.name, groups = report.groups.len(), coverage, ?phases, "sampled");
         self.house.board.post(&self.name, report, self.pulse.clone());
-        if self.kept_house.elapsed() > HOUSEKEEPING {
-            self.keep_house().await;
+        if fold_due || self.kept_house.elapsed() > HOUSEKEEPING {
+            self.keep_house();
         }
         coverage > 0.0
     }
 
-    async fn keep_house(&mut self) {
+    fn keep_house(&mut self) {
         self.kept_house = Instant::now();
-        if let Err(error) = self.house.store.compact(&self.name, &self.memory).await {
+        let rows = self.task.policy.rows_per_partition;
+        let name = self.name.to_string();
+        if let Err(error) = block_in_place(|| self.house.store.fold(&name, &self.memory, rows)) {
             tracing::warn!(monitor = %self.name, reason = %error.reason(), %error, "housekeeping failed");
         }
     }

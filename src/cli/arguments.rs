@@ -43,7 +43,14 @@ pub(super) enum Command {
 #[derive(Debug, Args)]
 pub(super) struct Log {
     /// The form of log lines.
-    #[arg(long, global = true, value_enum, default_value = "text", env = "HIGHWATER_LOG_FORMAT", help_heading = "Logging")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "text",
+        env = "HIGHWATER_LOG_FORMAT",
+        help_heading = "Logging"
+    )]
     pub(super) log_format: LogFormat,
     /// What to log: error, warn, info, debug, trace, off, or directives such as `info,highwater::kafka=debug`
     /// [default: info; off for demo and consumer-lag].
@@ -79,7 +86,15 @@ pub(super) struct Demo {
 pub(super) struct Run {
     /// LagMonitor documents: files, or folders of them; Secret and ConfigMap documents may stand beside them. Changes
     /// are taken up within seconds.
-    #[arg(short = 'f', long, value_name = "PATH", required = true, num_args = 1, env = "HIGHWATER_FILENAME", value_delimiter = ',')]
+    #[arg(
+        short = 'f',
+        long,
+        value_name = "PATH",
+        required = true,
+        num_args = 1,
+        env = "HIGHWATER_FILENAME",
+        value_delimiter = ','
+    )]
     pub(super) filename: Vec<PathBuf>,
     /// A folder that stands in for Secrets: <name>/<key>.
     #[arg(long, value_name = "FOLDER", env = "HIGHWATER_SECRETS_DIR")]
@@ -135,7 +150,13 @@ pub(super) enum ReadyWhen {
 #[derive(Debug, Args)]
 pub(super) struct ConsumerLag {
     /// The bootstrap servers, host:port, by comma.
-    #[arg(long, visible_alias = "bootstrap-server", value_name = "HOST:PORT", value_delimiter = ',', env = "HIGHWATER_BROKERS")]
+    #[arg(
+        long,
+        visible_alias = "bootstrap-server",
+        value_name = "HOST:PORT",
+        value_delimiter = ',',
+        env = "HIGHWATER_BROKERS"
+    )]
     pub(super) brokers: Vec<String>,
     /// A Kafka client properties file with security settings; PEM and PKCS12 stores.
     #[arg(long, value_name = "FILE", env = "HIGHWATER_COMMAND_CONFIG")]
@@ -165,7 +186,14 @@ pub(super) struct ConsumerLag {
     #[arg(long, value_name = "TIME", default_value = "10s", env = "HIGHWATER_TIMEOUT")]
     pub(super) timeout: Duration,
     /// What lag counts to: every record (ReadUncommitted), or those before the first open transaction (ReadCommitted).
-    #[arg(long, value_name = "LEVEL", value_enum, default_value = "ReadUncommitted", env = "HIGHWATER_ISOLATION_LEVEL", ignore_case = true)]
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        value_enum,
+        default_value = "ReadUncommitted",
+        env = "HIGHWATER_ISOLATION_LEVEL",
+        ignore_case = true
+    )]
     pub(super) isolation_level: IsolationLevel,
 }
 

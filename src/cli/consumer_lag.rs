@@ -12,8 +12,8 @@ use crate::crd::groups::{Groups, Topics};
 use crate::crd::sampling::Sampling;
 use crate::kafka::Cluster;
 use crate::kafka::connection::Connection;
-use crate::kafka::selection::{Patterns, Selection};
 use crate::kafka::properties;
+use crate::kafka::selection::{Patterns, Selection};
 use crate::lag::memory::Memory;
 use crate::lag::policy::Policy;
 use crate::lag::reason::Reason;
@@ -34,12 +34,8 @@ pub(super) async fn run(arguments: ConsumerLag) -> anyhow::Result<u8> {
     };
     let clock = Clock::wall();
     let cluster = Cluster::connect(&connection, clock.clone())?;
-    let task = Task {
-        monitor: None,
-        cluster_name: connection.brokers.join(","),
-        selection,
-        policy: policy(&arguments),
-    };
+    let task =
+        Task { monitor: None, cluster_name: connection.brokers.join(","), selection, policy: policy(&arguments) };
     let mut memory = Memory::default();
     let deadline = Duration::from_millis(arguments.timeout.millis().unsigned_abs());
     let Some(pause) = arguments.watch else {
@@ -77,7 +73,13 @@ fn refuse(error: &anyhow::Error) -> anyhow::Result<u8> {
 
 fn connection(arguments: &ConsumerLag) -> anyhow::Result<Connection> {
     let mut connection = match &arguments.command_config {
-        Some(file) => properties::read(file).with_context(|| format!("--command-config {}", file.display()))?,
+        Some(file) => {
+            let read = properties::load(file).with_context(|| format!("--command-config {}", file.display()))?;
+            for key in &read.ignored {
+                tracing::warn!(key, "--command-config: not needed here, and left out");
+            }
+            read.connection
+        }
         None => Connection::default(),
     };
     if !arguments.brokers.is_empty() {

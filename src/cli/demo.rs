@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -41,8 +42,9 @@ pub(super) async fn run(arguments: Demo) -> anyhow::Result<u8> {
         1 => Clock::wall(),
         speed => Clock::scaled(Clock::wall().now(), speed.into()),
     };
-    let sim = Sim::start(crate::sim::stories::demo(&clock), clock.clone()).await.context("the simulated cluster")?;
-    let connection = Connection { brokers: sim.bootstrap(), ..Connection::default() };
+    let sim =
+        Sim::start(crate::sim::stories::demo(clock.now()), clock.clone()).await.context("the simulated cluster")?;
+    let connection = Connection { brokers: sim.bootstrap().to_vec(), ..Connection::default() };
     let name = MonitorName { namespace: "default".to_owned(), name: "demo".to_owned() };
     let task = task(&name, arguments.speed)?;
     if arguments.once {
@@ -53,7 +55,7 @@ pub(super) async fn run(arguments: Demo) -> anyhow::Result<u8> {
     }
     let folder = tempfile::Builder::new().prefix("highwater-demo-").tempdir()?;
     let stop = signals::stop_on_signal()?;
-    let house = House { board: Board::default(), store: Store::open(folder.path())?.store, clock };
+    let house = House { board: Board::default(), store: Arc::new(Store::open(folder.path())?.store), clock };
     let listener = listen(arguments.listen).await?;
     let address = listener.local_addr()?;
     let readiness = Readiness::waiting_for("the first sample");

@@ -1,6 +1,7 @@
 //! `highwater run`: the monitors of LagMonitor documents, without Kubernetes.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -41,17 +42,19 @@ pub(super) async fn run(arguments: Run) -> anyhow::Result<u8> {
     };
     let stop = signals::stop_on_signal()?;
     let opened = Store::open(&data_dir).with_context(|| format!("--data-dir {}", data_dir.display()))?;
-    for warning in &opened.warnings {
-        tracing::warn!("{warning}");
+    if let Some((file, error)) = &opened.set_aside {
+        tracing::warn!(reason = error.reason(), file = %file.display(), "the database was set aside: {error}");
     }
-    let house = House { board: Board::default(), store: opened.store, clock: Clock::wall() };
+    if let Some(file_system) = opened.network_file_system {
+        tracing::warn!("the data folder lies on {file_system}: slower, and only as safe as its locks");
+    }
+    let house = House { board: Board::default(), store: Arc::new(opened.store), clock: Clock::wall() };
     let listener =
         TcpListener::bind(arguments.listen).await.with_context(|| format!("--listen {}", arguments.listen))?;
     tracing::info!(address = %listener.local_addr()?, data_dir = %data_dir.display(), "serving probes and metrics");
     let readiness = Readiness::waiting_for("the documents");
     let detail = arguments.metrics_detail.map(Into::into);
-    let server =
-        tokio::spawn(http::serve(listener, house.board.clone(), readiness.clone(), detail, stop.clone()));
+    let server = tokio::spawn(http::serve(listener, house.board.clone(), readiness.clone(), detail, stop.clone()));
     let watcher = tokio::spawn(keep_ready(arguments.ready_when, house.board.clone(), readiness, stop.clone()));
     let output_dir = arguments.output_dir.clone().unwrap_or_else(|| data_dir.join("output"));
     let mut fleet = Fleet::new(house, output_dir);

@@ -6,7 +6,7 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use regex::{Regex, RegexSet};
 
 /// The groups and topics of one cluster that are meant.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Selection {
     /// By group id.
     pub groups: Patterns,
@@ -15,7 +15,7 @@ pub struct Selection {
 }
 
 /// Names to include and names to exclude.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Patterns {
     include: Matcher,
     exclude: Matcher,
@@ -67,6 +67,7 @@ pub enum PatternError {
 
 #[derive(Debug, Clone)]
 struct Matcher {
+    written: Vec<String>,
     literals: Vec<String>,
     globs: GlobSet,
     regexes: RegexSet,
@@ -105,6 +106,13 @@ impl Patterns {
     }
 }
 
+/// Compiled patterns can't be compared; the same patterns as written mean the same.
+impl PartialEq for Matcher {
+    fn eq(&self, other: &Self) -> bool {
+        self.written == other.written
+    }
+}
+
 impl Matcher {
     fn new(patterns: &[String]) -> Result<Self, PatternError> {
         let (mut literals, mut globs, mut regexes) = (vec![], GlobSetBuilder::new(), vec![]);
@@ -126,7 +134,7 @@ impl Matcher {
             globs.build().map_err(|error| PatternError::Glob { pattern: all.clone(), cause: error.to_string() })?;
         let regexes =
             RegexSet::new(regexes).map_err(|error| PatternError::Regex { pattern: all, cause: error.to_string() })?;
-        Ok(Self { literals, globs, regexes })
+        Ok(Self { written: patterns.to_vec(), literals, globs, regexes })
     }
 
     fn matches(&self, name: &str) -> bool {

@@ -47,6 +47,12 @@ pub struct MonitorName {
     pub name: String,
 }
 
+impl std::fmt::Display for MonitorName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
 /// The Kafka cluster of a report.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Cluster {

@@ -164,6 +164,7 @@ pub(crate) fn partition(
         method: Some(age.map_or(Method::NoCommit, |a| a.2)),
         clock: age.map(|_| Clock::Producer),
         records_lost: 0,
+        blocked_records: 0,
         stale_seconds: None,
         anomalies: Anomalies::default(),
     }

@@ -37,8 +37,7 @@ impl Fleet {
 
     /// Makes the running monitors those of `plans`. Monitors in `keep` go on as they are, planned or not.
     pub async fn apply(&mut self, plans: Vec<Plan>, keep: &BTreeSet<MonitorName>) {
-        let plans: BTreeMap<MonitorName, Plan> =
-            plans.into_iter().map(|plan| (plan.monitor.clone(), plan)).collect();
+        let plans: BTreeMap<MonitorName, Plan> = plans.into_iter().map(|plan| (plan.monitor.clone(), plan)).collect();
         let gone: Vec<MonitorName> = self.running.keys().filter(|name| !keep.contains(name)).cloned().collect();
         for name in gone {
             let unchanged = self.running.get(&name).is_some_and(|running| plans.get(&name) == Some(&running.plan));
@@ -88,7 +87,7 @@ impl Fleet {
         if let Some(path) = &plan.output_file {
             match ReportFile::new(&self.output_dir, &name.namespace, path) {
                 Ok(file) => tasks.push(tokio::spawn(write_file(name, file, self.house.board.clone(), stop.clone()))),
-                Err(error) => tracing::error!(monitor = %name, reason = error.reason(), "{error}"),
+                Err(error) => tracing::error!(monitor = %name, reason = "OutputFile", "{error}"),
             }
         }
         Running { plan, stop, tasks }
@@ -118,7 +117,7 @@ pub async fn write_file(name: MonitorName, file: ReportFile, board: Board, stop:
             written = Some(report.generated_at);
             let result = tokio::task::block_in_place(|| file.write(&report));
             if let Err(error) = result {
-                tracing::warn!(monitor = %name, reason = error.reason(), "{error}");
+                tracing::warn!(monitor = %name, reason = "OutputFile", "{error}");
             }
         }
         tokio::select! {

@@ -5,7 +5,6 @@
 mod credentials;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 use serde_json::Value;
 
@@ -19,7 +18,7 @@ use crate::lag::policy::Policy;
 use crate::lag::report::MonitorName;
 
 /// How one LagMonitor is to be sampled.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// The LagMonitor.
     pub monitor: MonitorName,
@@ -31,8 +30,8 @@ pub struct Plan {
     pub selection: Selection,
     /// How to sample and judge.
     pub policy: Policy,
-    /// The report's file, relative to the output folder, below the namespace.
-    pub output_file: Option<PathBuf>,
+    /// The report's file, relative to the namespace's folder.
+    pub output_file: Option<String>,
     /// Whether sampling is to stop.
     pub suspend: bool,
 }
@@ -157,7 +156,7 @@ pub fn plan(monitor: &LagMonitor, resolved: &Resolved) -> Result<Plan, Invalid> 
             topics: patterns("spec.topics", &spec.topics.include, &spec.topics.exclude)?,
         },
         policy: policy(&spec.sampling),
-        output_file: spec.output.file.as_ref().map(|file| PathBuf::from(&namespace).join(&file.path)),
+        output_file: spec.output.file.as_ref().map(|file| file.path.clone()),
         suspend: spec.suspend,
         monitor: MonitorName { namespace, name },
     })
@@ -167,22 +166,23 @@ pub fn plan(monitor: &LagMonitor, resolved: &Resolved) -> Result<Plan, Invalid> 
 #[must_use]
 pub fn refuse_conflicts(plans: Vec<Plan>) -> (Vec<Plan>, Vec<(MonitorName, Invalid)>) {
     let mut clusters = BTreeMap::<String, MonitorName>::new();
-    let mut files = BTreeMap::<PathBuf, MonitorName>::new();
+    let mut files = BTreeMap::<(String, String), MonitorName>::new();
     let (mut good, mut refused) = (vec![], vec![]);
     for plan in plans {
         let cluster = clusters
             .get(&plan.cluster_name)
             .map(|holder| taken("spec.clusterName", "clusterName", plan.cluster_name.clone(), holder));
-        let file = plan.output_file.as_ref().and_then(|file| {
-            let holder = files.get(file)?;
-            Some(taken("spec.output.file.path", "the output file", file.display().to_string(), holder))
+        let place = plan.output_file.clone().map(|path| (plan.monitor.namespace.clone(), path));
+        let file = place.as_ref().and_then(|place| {
+            let holder = files.get(place)?;
+            Some(taken("spec.output.file.path", "the output file", place.1.clone(), holder))
         });
         if let Some(invalid) = cluster.or(file) {
             refused.push((plan.monitor, invalid));
             continue;
         }
         clusters.insert(plan.cluster_name.clone(), plan.monitor.clone());
-        files.extend(plan.output_file.clone().map(|file| (file, plan.monitor.clone())));
+        files.extend(place.map(|place| (place, plan.monitor.clone())));
         good.push(plan);
     }
     (good, refused)
@@ -193,7 +193,9 @@ fn taken(field: &str, what: &'static str, value: String, holder: &MonitorName) -
     Invalid { field: field.to_owned(), problem: Problem::Taken { what, value, holder } }
 }
 
-fn policy(sampling: &Sampling) -> Policy {
+/// The policy of a sampling section.
+#[must_use]
+pub fn policy(sampling: &Sampling) -> Policy {
     Policy {
         interval: sampling.interval.millis(),
         coarse_interval: sampling.coarse_interval.millis(),
