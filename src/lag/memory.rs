@@ -53,7 +53,15 @@ pub struct PartitionMemory {
 
 impl Memory {
     /// Takes in one pass over the cluster.
+    ///
+    /// What is remembered of another cluster, by Kafka's id, is forgotten first.
     pub fn remember(&mut self, observation: Observation, policy: &Policy) {
+        let known = [&self.last.cluster_id, &observation.cluster_id].map(Option::as_deref);
+        if let [Some(before), Some(now)] = known
+            && before != now
+        {
+            *self = Self::default();
+        }
         match blackout(&observation) {
             Some(reason) => {
                 let last = std::mem::take(&mut self.last);

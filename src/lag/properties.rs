@@ -77,7 +77,7 @@ impl Log {
                     history.backfilled = true;
                     ladder(question.now).collect()
                 }
-                Some(times) if worth(history, question, &known, PRECISION) => times,
+                Some(times) if worth(&known, PRECISION) => times,
                 _ => return known,
             };
             if asked.is_empty() {

@@ -10,7 +10,7 @@ use super::history::History;
 use super::memory::{Memory, PartitionMemory};
 use super::observation::{Probe, Told};
 use super::policy::Policy;
-use super::report::Method;
+use super::report::{Clock, Method};
 use super::{Millis, Name, Offset, Partition};
 
 const MINUTE: Millis = 60_000;
@@ -39,15 +39,15 @@ pub fn ladder(now: Millis) -> impl Iterator<Item = Millis> {
     std::iter::once(now).chain(LADDER.into_iter().map(move |back| now - back)).chain(std::iter::once(0))
 }
 
-/// Whether asking more is worth it: an age less exact than wanted, or, on the producer clock alone, a record that was
-/// not found yet, for only a record that was found is right whatever the order of timestamps.
-pub fn worth(history: &History, question: Question, estimate: &Estimate, precision: Millis) -> bool {
+/// Whether asking more is worth it: an age less exact than wanted, or one on the producer clock whose record was not
+/// found yet, for only a record that was found is right whatever the order of timestamps.
+pub fn worth(estimate: &Estimate, precision: Millis) -> bool {
     if estimate.settled || precision == 0 {
         return false;
     }
     let Some(lag) = estimate.lag else { return false };
     let coarse = estimate.bound.is_none_or(|bound| bound > wanted(precision, lag));
-    coarse || history.runs_around(question.committed).0.is_none()
+    coarse || estimate.clock == Some(Clock::Producer)
 }
 
 /// The next times to ask for one committed offset: none when nothing is left to learn.
@@ -158,7 +158,7 @@ fn need(open: &Open, memory: &Memory, policy: &Policy, now: Millis) -> Option<f6
     let known = times(&partition.history, question);
     let asks = match known {
         None => !partition.history.backfilled && estimate.method == Method::AtLeast,
-        Some(times) => !times.is_empty() && worth(&partition.history, question, &estimate, policy.precision),
+        Some(times) => !times.is_empty() && worth(&estimate, policy.precision),
     };
     if !asks {
         return None;

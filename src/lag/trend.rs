@@ -6,26 +6,30 @@ use super::report::Trend;
 /// Sights below which no trend is told.
 const LEAST: usize = 3;
 
+/// The least slope that counts: a group that stands still has 1.
+const SLOPE: f64 = 0.1;
+
 /// The trend of some ages, oldest first, by the slope of their regression line.
 ///
-/// A change over the window that is smaller than `noise`, a second, or a fiftieth of the age is none.
+/// A slope below a tenth of a second a second is none, nor is a change that is smaller than `noise` or a second.
 pub fn trend<'a>(ages: impl ExactSizeIterator<Item = &'a (Millis, Millis)> + Clone, noise: Millis) -> Option<Trend> {
     if ages.len() < LEAST {
         return None;
     }
     let count = ages.len() as f64;
-    let (first, last) = (ages.clone().next()?.0, ages.clone().last()?);
+    let (first, last) = (ages.clone().next()?.0, ages.clone().last()?.0);
     let points = || ages.clone().map(|(time, age)| ((time - first) as f64, *age as f64));
     let (sum_t, sum_a) = points().fold((0.0, 0.0), |(t, a), (x, y)| (t + x, a + y));
     let (mean_t, mean_a) = (sum_t / count, sum_a / count);
     let (cov, var) = points()
         .fold((0.0, 0.0), |(cov, var), (t, a)| (cov + (t - mean_t) * (a - mean_a), var + (t - mean_t) * (t - mean_t)));
-    let change = if var > 0.0 { cov / var * (last.0 - first) as f64 } else { 0.0 };
-    let least = noise.max(1_000).max(last.1 / 50) as f64;
-    Some(match change {
-        change if change > least => Trend::Growing,
-        change if change < -least => Trend::Shrinking,
-        _ => Trend::Steady,
+    let slope = if var > 0.0 { cov / var } else { 0.0 };
+    let change = slope * (last - first) as f64;
+    let tells = slope.abs() >= SLOPE && change.abs() > noise.max(1_000) as f64;
+    Some(match tells {
+        false => Trend::Steady,
+        true if slope > 0.0 => Trend::Growing,
+        true => Trend::Shrinking,
     })
 }
 
