@@ -5,6 +5,7 @@
 
 pub mod anomaly;
 pub mod bracket;
+pub mod change;
 pub mod history;
 pub mod judge;
 pub mod memory;

@@ -9,6 +9,9 @@ use super::{Millis, Offset};
 /// One day, over which a seen disorder of timestamps fades.
 const DAY: Millis = 86_400_000;
 
+/// Facts of one sample above which a history is stored anew rather than by what was learnt.
+const LEARNT: usize = 64;
+
 /// The log ended at `offset` from before `first` until after `last`.
 ///
 /// `first` is the reply of the first request that saw it, `last` the send of the last one; a run seen once has
@@ -60,11 +63,16 @@ pub struct History {
     pub ahead: Option<(Millis, Offset)>,
     /// Whether the ladder of past times was asked.
     pub backfilled: bool,
-    /// Whether the newest run has changed since it was last stored.
+    /// Whether anything has changed since it was last stored, besides the `last` of a newest run that is `current`.
     pub unsaved: bool,
+    /// Whether more has changed since then than the newest run and what was `learnt`.
+    pub rewritten: bool,
+    /// Facts since it was last stored, in the order of their answers.
+    pub learnt: Vec<Fact>,
     /// Whether the last sample saw the newest run.
     pub current: bool,
-    slack: Option<(Millis, Millis)>,
+    /// How far a timestamp was seen out of order, and when.
+    pub slack: Option<(Millis, Millis)>,
     fallen: bool,
 }
 
@@ -80,8 +88,10 @@ impl History {
     /// unless it is the end of an idle stretch.
     pub fn observe(&mut self, reading: Reading, spacing: Millis) -> Seen {
         let fresh = Run { first: reading.replied, last: reading.sent, offset: reading.offset };
+        self.rewritten |= self.unsaved;
         self.pull_back(reading);
         let Some(&newest) = self.runs.last() else {
+            self.rewritten = true;
             return self.push(fresh, Seen::Grown);
         };
         if reading.offset == newest.offset {
@@ -95,8 +105,10 @@ impl History {
         }
         if reading.offset < newest.offset {
             if !std::mem::replace(&mut self.fallen, true) {
+                self.miss();
                 return Seen::Fallen;
             }
+            self.rewritten = true;
             self.runs.retain(|run| run.offset < reading.offset);
             self.facts.retain(|fact| fact.offset < reading.offset);
             self.silence = None;
@@ -121,6 +133,7 @@ impl History {
     ///
     /// `replied` tells timestamps from the future, `end` is the log end that was seen before the question was sent.
     pub fn learn(&mut self, time: Millis, found: Option<(Offset, Millis)>, replied: Millis, end: Offset) {
+        self.unsaved = true;
         let Some((offset, at)) = found else {
             match self.silence {
                 Some((asked, below)) if below == end && asked <= time => {}
@@ -135,10 +148,21 @@ impl History {
         }
         self.note_disorder(offset, at, replied);
         let fact = Fact { from: time.min(at), at, offset };
-        let index = self.facts.partition_point(|f| f.offset < offset);
+        self.insert(fact);
+        self.rewritten |= self.learnt.len() >= LEARNT;
+        if self.rewritten {
+            self.learnt.clear();
+        } else {
+            self.learnt.push(fact);
+        }
+    }
+
+    /// Puts a fact in its place, over those that it outdates.
+    pub(super) fn insert(&mut self, fact: Fact) {
+        let index = self.facts.partition_point(|known| known.offset < fact.offset);
         match self.facts.get_mut(index) {
-            Some(known) if known.offset == offset && known.at == at => known.from = known.from.min(fact.from),
-            Some(known) if known.offset == offset => *known = fact,
+            Some(known) if known.offset == fact.offset && known.at == fact.at => known.from = known.from.min(fact.from),
+            Some(known) if known.offset == fact.offset => *known = fact,
             _ => self.facts.insert(index, fact),
         }
         self.drop_contradictions(index);
@@ -180,12 +204,15 @@ impl History {
             }
             run.first = run.first.min(reading.replied);
             run.last = run.last.min(reading.sent);
+            self.rewritten = true;
         }
         let known = self.facts.len();
         self.facts.retain(|fact| fact.at <= reading.replied);
         if self.facts.len() < known {
             self.silence = None;
+            self.rewritten = true;
         }
+        self.unsaved |= self.rewritten;
     }
 
     /// A record that entered after `last` with an older timestamp is late; one that was there at `first` with a
