@@ -1,0 +1,411 @@
+//! Samples of a small cluster, saved one by one, and what a later process finds: after a restart, a kill, damage, a
+//! full disk, a lock.
+
+mod cluster;
+
+use std::path::Path;
+
+use proptest::prelude::*;
+use rusqlite::Connection;
+
+use self::cluster::{Cluster, Find, POLICY};
+use super::{Error, Opened, Sample, Store};
+use crate::lag::Millis;
+use crate::lag::history::History;
+use crate::lag::memory::Memory;
+use crate::lag::observation::Observation;
+use crate::lag::reason::Reason;
+
+fn open(folder: &Path) -> Store {
+    let Opened { store, set_aside, .. } = Store::open(folder).unwrap();
+    assert_eq!(store.degraded(), None);
+    assert!(set_aside.is_none());
+    store
+}
+
+fn reopened(store: Store, folder: &Path) -> Store {
+    drop(store);
+    open(folder)
+}
+
+fn assert_same(found: &Memory, expected: &Memory) {
+    let histories = |memory: &Memory| {
+        let topics = memory.topics.iter().map(|(name, topic)| {
+            let partitions = topic.partitions.iter().map(|partition| {
+                let h = &partition.history;
+                (h.runs.clone(), h.facts.clone(), (h.silence, h.ahead, h.slack, h.backfilled, h.current))
+            });
+            (name.clone(), topic.id, partitions.collect::<Vec<_>>())
+        });
+        topics.collect::<Vec<_>>()
+    };
+    for (found, expected) in histories(found).into_iter().zip(histories(expected)) {
+        assert_eq!((found.0, found.1), (expected.0, expected.1));
+        for (found, expected) in found.2.into_iter().zip(expected.2) {
+            assert_eq!(found, expected);
+        }
+    }
+    assert_eq!(histories(found).len(), histories(expected).len());
+    let states = |memory: &Memory| {
+        let pairs = memory.groups.iter().flat_map(|(group, topics)| {
+            topics
+                .iter()
+                .map(|(topic, p)| (group.clone(), topic.clone(), p.state, p.since, p.static_samples, p.static_since))
+        });
+        pairs.collect::<Vec<_>>()
+    };
+    assert_eq!(states(found), states(expected));
+    assert!(found.groups.values().flat_map(|topics| topics.values()).all(|progress| progress.restored));
+}
+
+fn find() -> impl Strategy<Value = Find> {
+    let grown = prop_oneof![
+        3 => Just(Some(0)),
+        5 => (1_i64..5_000).prop_map(Some),
+        1 => Just(None),
+        1 => (-3_000_i64..0).prop_map(Some),
+    ];
+    (grown, any::<bool>())
+}
+
+fn step() -> impl Strategy<Value = Millis> {
+    prop_oneof![20 => 500_i64..90_000, 1 => -120_000_i64..0]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(48) })]
+
+    #[test]
+    fn a_later_process_remembers_the_same(
+        samples in prop::collection::vec((step(), prop::collection::vec(find(), 4), 0_i64..2_000, 0..20_u8), 1..40)
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = open(folder.path());
+        let (mut cluster, mut memory) = (Cluster::new(2, 2), Memory::default());
+        for (step, finds, read, event) in samples {
+            cluster.committed += read / 500 * 500;
+            if event == 2 {
+                cluster.topics[1].1 += 1;
+            }
+            let report = cluster.sample(&mut memory, step, &finds);
+            if event == 3 {
+                continue;
+            }
+            store.save("m", &mut memory, &report).unwrap();
+            if event == 0 {
+                store.fold("m", &memory, 600).unwrap();
+            }
+            if event <= 1 {
+                store = reopened(store, folder.path());
+                let found = store.load("m", Some("cluster")).unwrap();
+                assert_same(&found, &memory);
+            }
+        }
+        let report = cluster.sample(&mut memory, 60_000, &[(Some(0), false)]);
+        store.save("m", &mut memory, &report).unwrap();
+        let found = reopened(store, folder.path()).load("m", Some("cluster")).unwrap();
+        assert_same(&found, &memory);
+    }
+
+    #[test]
+    fn damage_is_never_taken_for_history(
+        hits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..40),
+        cut in any::<bool>(),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let expected = five_samples(folder.path());
+        let path = folder.path().join("highwater.db");
+        let mut bytes = std::fs::read(&path).unwrap();
+        for (at, byte) in &hits {
+            let at = at.index(bytes.len());
+            bytes[at] = *byte;
+        }
+        if cut {
+            bytes.truncate(hits[0].0.index(bytes.len()));
+        }
+        std::fs::write(&path, bytes).unwrap();
+        let store = Store::open(folder.path()).unwrap().store;
+        let found = match store.load("m", None) {
+            Err(error) => {
+                prop_assert_eq!(error.reason(), "StorageDamaged", "{}", error);
+                store.load("m", None).unwrap()
+            }
+            Ok(found) => found,
+        };
+        let rows = |history: &History| {
+            let runs = history.runs.iter().map(|run| (run.first, run.offset)).collect::<Vec<_>>();
+            (runs, history.facts.clone())
+        };
+        for (name, topic) in &found.topics {
+            let Some(expected) = expected.topics.get(name) else { continue };
+            for (found, expected) in topic.partitions.iter().zip(&expected.partitions) {
+                prop_assert!(found.history.runs.is_empty() || rows(&found.history) == rows(&expected.history));
+            }
+        }
+        let (mut cluster, mut memory) = (Cluster::new(2, 2), found);
+        let report = cluster.sample(&mut memory, 600_000, &[(Some(9), true)]);
+        let saved = store.save("m", &mut memory, &report);
+        prop_assert!(saved.is_ok() || store.save("m", &mut memory, &report).is_ok());
+    }
+}
+
+/// Five samples, saved and folded.
+fn five_samples(folder: &Path) -> Memory {
+    let store = open(folder);
+    let (mut cluster, mut memory) = (Cluster::new(2, 2), Memory::default());
+    for _ in 0..5 {
+        let report = cluster.sample(&mut memory, 60_000, &[(Some(100), true), (Some(0), false)]);
+        store.save("m", &mut memory, &report).unwrap();
+    }
+    store.fold("m", &memory, 600).unwrap();
+    memory
+}
+
+#[test]
+fn what_was_saved_survives_a_kill() {
+    let (folder, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = open(folder.path());
+    let (mut cluster, mut memory) = (Cluster::new(2, 2), Memory::default());
+    for _ in 0..20 {
+        let report = cluster.sample(&mut memory, 60_000, &[(Some(100), true), (Some(0), false), (None, false)]);
+        store.save("m", &mut memory, &report).unwrap();
+    }
+    // The files as they are while the process still has them open are what a killed one leaves behind.
+    for file in std::fs::read_dir(folder.path()).unwrap().map(Result::unwrap) {
+        std::fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+    }
+    assert!(copy.path().join("highwater.db-wal").metadata().unwrap().len() > 0);
+    assert_same(&open(copy.path()).load("m", None).unwrap(), &memory);
+}
+
+#[test]
+fn a_cluster_that_is_away_after_a_restart_is_not_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let expected = five_samples(folder.path());
+    let mut memory = open(folder.path()).load("m", None).unwrap();
+    let failure = crate::lag::reason::Failure {
+        scope: crate::lag::reason::Scope::Cluster,
+        name: String::new(),
+        reason: Reason::Unreachable,
+        message: String::new(),
+    };
+    memory.remember(Observation { failures: vec![failure], ..Observation::default() }, &POLICY);
+    let report = Cluster::new(2, 2).judge(&mut memory);
+    assert_eq!(report.groups.len(), 2);
+    let runs = |memory: &Memory| memory.partition("topic-0", 0).unwrap().history.runs.clone();
+    assert_eq!(runs(&memory), runs(&expected));
+}
+
+#[test]
+fn a_history_of_another_cluster_is_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    five_samples(folder.path());
+    let store = open(folder.path());
+    assert!(!store.load("m", Some("cluster")).unwrap().topics.is_empty());
+    assert!(store.load("m", Some("another")).unwrap().topics.is_empty());
+    assert!(store.load("m", Some("cluster")).unwrap().topics.is_empty());
+}
+
+#[test]
+fn what_is_gone_leaves_no_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let (mut cluster, mut memory) = (Cluster::new(3, 1), Memory::default());
+    for _ in 0..2 {
+        let report = cluster.sample(&mut memory, 60_000, &[(Some(5), false)]);
+        store.save("m", &mut memory, &report).unwrap();
+        store.fold("m", &memory, 600).unwrap();
+        cluster.topics.pop();
+    }
+    let count = |store: &Store, table: &str| -> u32 {
+        store.inner().connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(["topics", "histories", "group_topics", "samples"].map(|t| count(&store, t)), [2, 2, 4, 4]);
+    store.forget("m").unwrap();
+    assert_eq!(store.monitors().unwrap(), Vec::<String>::new());
+    let tables = ["topics", "histories", "group_topics", "samples", "journal", "memberships"];
+    assert_eq!(tables.map(|table| count(&store, table)), [0; 6]);
+}
+
+#[test]
+fn monitors_do_not_see_one_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let (mut cluster, mut one, mut two) = (Cluster::new(1, 1), Memory::default(), Memory::default());
+    let report = cluster.sample(&mut one, 60_000, &[(Some(5), false)]);
+    store.save("shop/one", &mut one, &report).unwrap();
+    let report = cluster.sample(&mut two, 60_000, &[(Some(7), false)]);
+    store.save("shop/two", &mut two, &report).unwrap();
+    assert_eq!(store.monitors().unwrap(), ["shop/one", "shop/two"]);
+    store.forget("shop/two").unwrap();
+    let store = reopened(store, folder.path());
+    assert_same(&store.load("shop/one", None).unwrap(), &one);
+    assert!(store.load("shop/two", None).unwrap().topics.is_empty());
+}
+
+#[test]
+fn members_are_written_when_they_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let (mut cluster, mut memory) = (Cluster::new(1, 1), Memory::default());
+    for members in [&["a", "b"][..], &["b", "a"], &["b"], &["b"], &["a", "b"]] {
+        cluster.members = members.iter().map(ToString::to_string).collect();
+        let report = cluster.sample(&mut memory, 60_000, &[(Some(5), false)]);
+        store.save("m", &mut memory, &report).unwrap();
+    }
+    let count = "SELECT count(*) FROM memberships WHERE group_id = 'orders'";
+    assert_eq!(store.inner().connection.query_row(count, [], |row| row.get(0)), Ok(3));
+}
+
+#[test]
+fn samples_are_thinned_from_the_old_end_and_keep_the_highest_age() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let (mut cluster, mut memory) = (Cluster::new(1, 1), Memory::default());
+    let mut all: Vec<Sample> = Vec::new();
+    for i in 0..500 {
+        cluster.committed = if i == 77 { 0 } else { 1_000_000 + i * 5 };
+        let report = cluster.sample(&mut memory, 60_000, &[(Some(5), false)]);
+        let topic = &report.groups[0].topics.as_ref().unwrap()[0];
+        let seconds = |s: Option<f64>| s.map(|s| (s * 1e3).round() as Millis);
+        all.push(Sample {
+            time: report.generated_at.0,
+            lag: seconds(topic.max_lag_seconds),
+            bound: seconds(topic.bound_seconds),
+            records: topic.total_lag_records,
+            state: topic.state,
+        });
+        store.save("m", &mut memory, &report).unwrap();
+        if i == 29 {
+            assert_eq!(store.samples("m", "orders", "topic-0").unwrap(), all);
+        }
+        if i % 20 == 9 {
+            store.fold("m", &memory, 60).unwrap();
+        }
+    }
+    let kept = reopened(store, folder.path()).samples("m", "orders", "topic-0").unwrap();
+    assert!(kept.iter().all(|sample| all.contains(sample)) && kept.is_sorted_by_key(|sample| sample.time));
+    assert!((40..=70).contains(&kept.len()), "{}", kept.len());
+    assert_eq!(kept[kept.len() - 30..], all[470..]);
+    let highest = all.iter().max_by_key(|sample| sample.lag).unwrap();
+    assert!(kept.iter().any(|sample| sample.lag == highest.lag));
+}
+
+#[test]
+fn histories_that_were_thinned_come_back_thinned_after_folding() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let (mut cluster, mut memory) = (Cluster::new(1, 2), Memory::default());
+    cluster.policy.rows_per_partition = 16;
+    for _ in 0..100 {
+        let report = cluster.sample(&mut memory, 60_000, &[(Some(50), true)]);
+        store.save("m", &mut memory, &report).unwrap();
+    }
+    let store = reopened(store, folder.path());
+    let found = store.load("m", None).unwrap();
+    let runs = |memory: &Memory| memory.partition("topic-0", 1).unwrap().history.runs.clone();
+    assert!(runs(&memory).iter().all(|run| runs(&found).contains(run)));
+    store.fold("m", &memory, 600).unwrap();
+    assert_same(&reopened(store, folder.path()).load("m", None).unwrap(), &memory);
+}
+
+#[test]
+fn a_newer_database_is_set_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    five_samples(folder.path());
+    let path = folder.path().join("highwater.db");
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let opened = Store::open(folder.path()).unwrap();
+    let (kept, error) = opened.set_aside.unwrap();
+    assert!(matches!(error, Error::Newer { found: 99, .. }) && opened.fresh);
+    let version: u32 = Connection::open(kept).unwrap().pragma_query_value(None, "user_version", |r| r.get(0)).unwrap();
+    assert_eq!((version, opened.store.load("m", None).unwrap().topics.len()), (99, 0));
+}
+
+#[test]
+fn a_file_that_is_none_of_ours_is_set_aside_and_an_empty_one_used() {
+    for content in [&b"no database at all, but long enough to be taken for one"[..], b""] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("highwater.db"), content).unwrap();
+        let opened = Store::open(folder.path()).unwrap();
+        assert!(opened.fresh && opened.store.degraded().is_none());
+        assert_eq!(opened.set_aside.is_some(), !content.is_empty());
+        if let Some((kept, error)) = opened.set_aside {
+            assert_eq!((std::fs::read(kept).unwrap(), error.reason()), (content.to_vec(), "StorageDamaged"));
+        }
+    }
+}
+
+#[test]
+fn a_second_highwater_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let error = Store::open(folder.path()).unwrap_err();
+    assert!(error.to_string().starts_with("another Highwater is using the data folder "), "{error}");
+    drop(store);
+    open(folder.path());
+}
+
+#[test]
+fn a_lock_of_another_program_is_waited_out_in_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut memory = five_samples(folder.path());
+    let other = Connection::open(folder.path().join("highwater.db")).unwrap();
+    other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE").unwrap();
+    let store = Store::open(folder.path()).unwrap().store;
+    assert_eq!(store.degraded().unwrap().0, "StorageLocked");
+    let mut cluster = Cluster::new(2, 2);
+    let report = cluster.sample(&mut memory, 600_000, &[(Some(5), false)]);
+    store.save("m", &mut memory, &report).unwrap();
+    assert_eq!(store.degraded().unwrap().0, "StorageLocked");
+    drop(other);
+    let report = cluster.sample(&mut memory, 60_000, &[(Some(5), false)]);
+    store.save("m", &mut memory, &report).unwrap();
+    assert_eq!(store.degraded(), None);
+    assert_same(&reopened(store, folder.path()).load("m", None).unwrap(), &memory);
+}
+
+#[test]
+fn a_full_disk_heals() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let (mut cluster, mut memory) = (Cluster::new(20, 50), Memory::default());
+    let report = cluster.sample(&mut memory, 60_000, &[(Some(5), true)]);
+    store.save("m", &mut memory, &report).unwrap();
+    let limit = |pages: u32| store.inner().connection.pragma_update(None, "max_page_count", pages).unwrap();
+    limit(1);
+    let mut refused = 0;
+    for _ in 0..5 {
+        let report = cluster.sample(&mut memory, 60_000, &[(Some(5), true), (Some(0), false), (None, false)]);
+        match store.save("m", &mut memory, &report) {
+            Ok(_) => assert_eq!(refused, 0),
+            Err(error) => {
+                assert_eq!(error.reason(), "StorageFull");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 0);
+    limit(1_000_000);
+    let report = cluster.sample(&mut memory, 60_000, &[(Some(0), false)]);
+    store.save("m", &mut memory, &report).unwrap();
+    assert_same(&reopened(store, folder.path()).load("m", None).unwrap(), &memory);
+}
+
+#[test]
+fn damage_that_shows_while_running_costs_one_save() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let (mut cluster, mut memory) = (Cluster::new(2, 2), Memory::default());
+    let report = cluster.sample(&mut memory, 60_000, &[(Some(5), true)]);
+    store.save("m", &mut memory, &report).unwrap();
+    store.inner().connection.execute_batch("UPDATE journal SET changes = x'0102030405'").unwrap();
+    assert!(matches!(store.fold("m", &memory, 600), Err(Error::Damaged(_))));
+    assert_eq!(store.degraded(), None);
+    let report = cluster.sample(&mut memory, 60_000, &[(Some(0), false)]);
+    store.save("m", &mut memory, &report).unwrap();
+    assert_same(&reopened(store, folder.path()).load("m", None).unwrap(), &memory);
+    let kept = |name: &str| name.starts_with("highwater.db.damaged-") && !name.ends_with("-wal");
+    let names = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name());
+    assert_eq!(names.filter(|name| kept(name.to_str().unwrap())).count(), 1);
+}
