@@ -136,8 +136,11 @@ impl PartitionMemory {
         }
         match seen.high_watermark {
             Ok(reading) => {
-                self.end_seen = Some((reading.replied, reading.sent));
-                if self.history.observe(reading, spacing) == Seen::Truncated {
+                let seen = self.history.observe(reading, spacing);
+                if seen != Seen::Fallen {
+                    self.end_seen = Some((reading.replied, reading.sent));
+                }
+                if seen == Seen::Truncated {
                     self.truncated = Some(reading.replied);
                 }
             }

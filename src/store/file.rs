@@ -69,7 +69,7 @@ pub(super) fn network_file_system(folder: &Path) -> Option<&'static str> {
         (0x00C3_6400, "Ceph"),
         (0x5346_414F, "AFS"),
     ];
-    known.into_iter().find(|(magic, _)| i64::try_from(kind).is_ok_and(|kind| kind & 0xFFFF_FFFF == *magic)).map(|k| k.1)
+    known.into_iter().find(|(magic, _)| *magic == kind as u64 & 0xFFFF_FFFF).map(|(_, name)| name)
 }
 
 /// Renames the database and its log, and says under which name the database is kept.

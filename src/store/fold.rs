@@ -105,7 +105,7 @@ fn fold_samples(connection: &mut Connection, monitor: i64, until: i64, rows: usi
                         "INSERT INTO samples (group_topic_id, folded, rows) VALUES (?1, ?2, ?3)
                          ON CONFLICT DO UPDATE SET folded = ?2, rows = ?3",
                     )?
-                    .execute(params![id, until, samples_to_bytes(&keyed)?])?;
+                    .execute(params![id, until, samples_to_bytes(&keyed, *id)?])?;
             }
             transaction.commit()?;
         }
@@ -125,7 +125,7 @@ pub(super) fn journalled(
     let mut found = statement.query([monitor])?;
     while let Some(row) = found.next()? {
         let (journal, time): (i64, Millis) = (row.get(0)?, row.get(1)?);
-        for (id, sample) in samples_from_bytes(row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?)? {
+        for (id, sample) in samples_from_bytes(row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?, time)? {
             if wanted(id) {
                 all.entry(id).or_default().push((journal, Sample { time, ..sample }));
             }
@@ -139,7 +139,7 @@ pub(super) fn folded(connection: &Connection, id: i64, fresh: &[(i64, Sample)]) 
     let mut statement = connection.prepare_cached("SELECT folded, rows FROM samples WHERE group_topic_id = ?1")?;
     let mut found = statement.query([id])?;
     let (until, mut samples) = match found.next()? {
-        Some(row) => (row.get(0)?, samples_from_bytes(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)?),
+        Some(row) => (row.get(0)?, samples_from_bytes(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?, id)?),
         None => (0, Vec::new()),
     };
     samples.extend(fresh.iter().filter(|(journal, _)| *journal > until).map(|(_, sample)| (sample.time, *sample)));

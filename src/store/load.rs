@@ -69,9 +69,10 @@ fn histories(connection: &Connection, monitor: i64, memory: &mut Memory, rows: &
     let mut found = statement.query([monitor])?;
     while let Some(row) = found.next()? {
         let Some((name, folded)) = rows.get_mut(&row.get(0)?) else { continue };
-        let partition = row.get(1)?;
+        let (topic, partition) = (row.get(0)?, row.get(1)?);
         let Some(memory) = memory.partition_mut(name, partition) else { continue };
-        memory.history = history_from_bytes(row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?)?;
+        memory.history =
+            history_from_bytes(row.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?, topic, partition)?;
         if let Some(folded) = usize::try_from(partition).ok().and_then(|index| folded.get_mut(index)) {
             *folded = row.get(2)?;
         }

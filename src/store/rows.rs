@@ -42,8 +42,8 @@ struct Step {
 /// The changes of one topic's partitions, by the topic's row.
 pub(super) type TopicChanges = (i64, Vec<(Partition, Change)>);
 
-/// A whole history.
-pub(super) fn history_to_bytes(history: &History) -> Result<Vec<u8>, Error> {
+/// A whole history, of a partition of the topic with that row.
+pub(super) fn history_to_bytes(history: &History, topic: i64, partition: Partition) -> Result<Vec<u8>, Error> {
     let Run { first, offset, .. } = history.runs.first().copied().unwrap_or(ORIGIN);
     let mut before = ORIGIN;
     let runs = history.runs.iter().map(|run| run_difference(*run, std::mem::replace(&mut before, *run))).collect();
@@ -57,12 +57,12 @@ pub(super) fn history_to_bytes(history: &History) -> Result<Vec<u8>, Error> {
         backfilled: history.backfilled,
         current: history.current,
     };
-    seal(&Rows { runs, facts, rest })
+    seal(&Rows { runs, facts, rest }, [topic, partition.into()])
 }
 
 /// The history that these bytes tell.
-pub(super) fn history_from_bytes(bytes: &[u8]) -> Result<History, Error> {
-    let rows: Rows = unseal(bytes)?;
+pub(super) fn history_from_bytes(bytes: &[u8], topic: i64, partition: Partition) -> Result<History, Error> {
+    let rows: Rows = unseal(bytes, [topic, partition.into()])?;
     let mut history = History::default();
     let mut before = ORIGIN;
     for run in rows.runs {
@@ -89,12 +89,12 @@ pub(super) fn changes_to_bytes(changes: &[TopicChanges], base: Millis) -> Result
         .iter()
         .map(|(topic, changes)| (*topic, changes.iter().map(|(partition, c)| step(*partition, c, base)).collect()))
         .collect();
-    seal(&steps)
+    seal(&steps, [base, 0])
 }
 
 /// The changes that these bytes tell.
 pub(super) fn changes_from_bytes(bytes: &[u8], base: Millis) -> Result<Vec<TopicChanges>, Error> {
-    let steps: Vec<(i64, Vec<Step>)> = unseal(bytes)?;
+    let steps: Vec<(i64, Vec<Step>)> = unseal(bytes, [base, 0])?;
     let changes = |steps: Vec<Step>| steps.into_iter().map(|step| (step.partition, change(step, base))).collect();
     Ok(steps.into_iter().map(|(topic, steps)| (topic, changes(steps))).collect())
 }
@@ -141,16 +141,22 @@ fn change(step: Step, base: Millis) -> Change {
     }
 }
 
-/// Bytes with a checksum behind them, for SQLite does not look into them.
-fn seal<T: Serialize>(value: &T) -> Result<Vec<u8>, Error> {
-    Ok(postcard::to_stdvec_crc32(value, CHECKSUM.digest())?)
+/// Bytes with a checksum of themselves and of the row they belong to, for SQLite does not look into them.
+fn seal<T: Serialize>(value: &T, row: [i64; 2]) -> Result<Vec<u8>, Error> {
+    Ok(postcard::to_stdvec_crc32(value, checksum(row))?)
 }
 
-fn unseal<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Error> {
-    Ok(postcard::from_bytes_crc32(bytes, CHECKSUM.digest())?)
+fn unseal<'a, T: Deserialize<'a>>(bytes: &'a [u8], row: [i64; 2]) -> Result<T, Error> {
+    Ok(postcard::from_bytes_crc32(bytes, checksum(row))?)
 }
 
-const CHECKSUM: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISCSI);
+fn checksum(row: [i64; 2]) -> crc::Digest<'static, u32> {
+    let mut checksum = CHECKSUM.digest();
+    row.iter().for_each(|number| checksum.update(&number.to_le_bytes()));
+    checksum
+}
+
+static CHECKSUM: crc::Crc<u32> = crc::Crc::<u32>::new(&crc::CRC_32_ISCSI);
 
 const ORIGIN: Run = Run { first: 0, last: 0, offset: 0 };
 
@@ -180,8 +186,9 @@ fn absolute((time, offset): (Millis, Offset), base: Millis) -> (Millis, Offset) 
     (time.wrapping_add(base), offset)
 }
 
-/// Samples, each with a key that rises: the row of a group on a topic, or the time.
-pub(super) fn samples_to_bytes(samples: &[(i64, Sample)]) -> Result<Vec<u8>, Error> {
+/// Samples, each with a key that rises: the row of a group on a topic within those of one time, or the time within
+/// those of one row. `of` is the time or the row.
+pub(super) fn samples_to_bytes(samples: &[(i64, Sample)], of: i64) -> Result<Vec<u8>, Error> {
     let mut numbers = Vec::with_capacity(samples.len() * 4);
     let mut before = 0;
     for (key, sample) in samples {
@@ -192,12 +199,12 @@ pub(super) fn samples_to_bytes(samples: &[(i64, Sample)]) -> Result<Vec<u8>, Err
         numbers.push(if zero { ZERO } else { known } | state_code(sample.state) << 4);
         numbers.extend(figures.into_iter().flatten().filter(|_| !zero));
     }
-    seal(&numbers)
+    seal(&numbers, [of, 0])
 }
 
 /// The samples that these bytes tell, with their keys; the time of each is left to the caller.
-pub(super) fn samples_from_bytes(bytes: &[u8]) -> Result<Vec<(i64, Sample)>, Error> {
-    let mut numbers = unseal::<Vec<i64>>(bytes)?.into_iter();
+pub(super) fn samples_from_bytes(bytes: &[u8], of: i64) -> Result<Vec<(i64, Sample)>, Error> {
+    let mut numbers = unseal::<Vec<i64>>(bytes, [of, 0])?.into_iter();
     let mut samples = Vec::new();
     let mut key = 0_i64;
     while let (Some(step), Some(flags)) = (numbers.next(), numbers.next()) {

@@ -14,8 +14,9 @@ use crate::lag::progress::Progress;
 use crate::lag::report::{Assignment, Group, GroupTopic, Report};
 use crate::lag::{Millis, Name, Partition, TopicId};
 
-/// Samples in the journal from which folding is due: it then costs about as much as the journal itself.
-const FOLD_AFTER: u32 = 240;
+/// Samples in the journal from which folding is due: often enough to keep the file small, seldom
+/// enough to write little more than the journal does.
+const FOLD_AFTER: u32 = 360;
 
 /// Changes of members that are kept of a group, and for how long.
 const MEMBERSHIPS: u32 = 1_000;
@@ -39,7 +40,7 @@ pub(super) fn save(
     let group_topics = group_topic_rows(&transaction, monitor, memory, anew)?;
     let changes = changes(memory, &topics);
     let changes = changes_to_bytes(&changes, time)?;
-    let samples = samples_to_bytes(&samples(report, &group_topics))?;
+    let samples = samples_to_bytes(&samples(report, &group_topics), time)?;
     let bytes = changes.len() + samples.len();
     transaction
         .prepare_cached("INSERT INTO journal (monitor_id, time, changes, samples) VALUES (?1, ?2, ?3, ?4)")?
@@ -223,7 +224,7 @@ pub(super) fn write_history(
             "INSERT INTO histories (topic_id, partition, folded, rows) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT DO UPDATE SET folded = ?3, rows = ?4",
         )?
-        .execute(params![topic, partition, folded, history_to_bytes(history)?])?;
+        .execute(params![topic, partition, folded, history_to_bytes(history, topic, partition)?])?;
     Ok(())
 }
 

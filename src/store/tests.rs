@@ -1,127 +1,20 @@
-//! Samples of a small cluster, saved one by one, and what a later process finds: after a restart, a kill, damage, a full
-//! disk, a lock.
+//! Samples of a small cluster, saved one by one, and what a later process finds: after a restart, a kill, damage, a
+//! full disk, a lock.
+
+mod cluster;
 
 use std::path::Path;
-use std::time::Duration;
 
 use proptest::prelude::*;
 use rusqlite::Connection;
 
+use self::cluster::{Cluster, Find, POLICY};
 use super::{Error, Opened, Sample, Store};
-use crate::lag::judge::{Heading, judge};
+use crate::lag::Millis;
+use crate::lag::history::History;
 use crate::lag::memory::Memory;
-use crate::lag::observation::{
-    Commits, GroupKind, GroupObservation, Member, Observation, PartitionObservation, Probe, Reading, Told,
-    TopicCommits, TopicObservation,
-};
-use crate::lag::policy::Policy;
+use crate::lag::observation::Observation;
 use crate::lag::reason::Reason;
-use crate::lag::refine::learn;
-use crate::lag::report::Report;
-use crate::lag::{Millis, Offset};
-
-const POLICY: Policy = Policy {
-    interval: 60_000,
-    coarse_interval: 1_800_000,
-    offline_after_samples: 3,
-    offline_after: 120_000,
-    online_threshold: 600_000,
-    rows_per_partition: 600,
-    precision: 1_000,
-    read_committed: false,
-};
-
-/// What one sample finds on one partition: by how much the log grew (`None`: no answer), and whether a question by
-/// time is answered.
-type Find = (Option<Offset>, bool);
-
-struct Cluster {
-    now: Millis,
-    topics: Vec<(String, u8, Vec<Offset>)>,
-    committed: Offset,
-    members: Vec<String>,
-    policy: Policy,
-}
-
-impl Cluster {
-    fn new(topics: usize, partitions: usize) -> Self {
-        let topics = (0..topics)
-            .map(|i| (format!("topic-{}", i + if topics > 10 { 100 } else { 0 }), 1, vec![1_000_000; partitions]))
-            .collect();
-        Self { now: 1_800_000_000_000, topics, committed: 900_000, members: vec!["a".into()], policy: POLICY }
-    }
-
-    /// One sample, `step` later.
-    fn sample(&mut self, memory: &mut Memory, step: Millis, finds: &[Find]) -> Report {
-        self.now += step;
-        let mut told = Vec::new();
-        let mut finds = finds.iter().cycle();
-        let topics = self.topics.iter_mut().map(|(name, id, ends)| TopicObservation {
-            name: name.as_str().into(),
-            id: Some([*id; 16]),
-            replication_factor: 3,
-            partitions: ends
-                .iter_mut()
-                .zip(0..)
-                .map(|(end, partition)| {
-                    let (grown, asked) = *finds.next().unwrap();
-                    *end = (*end + grown.unwrap_or(0)).max(0);
-                    if asked {
-                        let time = self.now - 3_600_000;
-                        let probe = Probe { topic: name.as_str().into(), partition, time };
-                        let answer = Ok((*end % 7 > 0).then_some((*end - 1_000, time + *end % 5_000)));
-                        told.push(Told { probe, sent: self.now - 5, replied: self.now, answer });
-                    }
-                    let answer = grown.map(|_| Reading { offset: *end, sent: self.now - 20, replied: self.now - 10 });
-                    PartitionObservation {
-                        log_start: Ok(Reading { offset: 0, sent: self.now - 30, replied: self.now - 25 }),
-                        high_watermark: answer.ok_or(Reason::NoLeader),
-                        last_stable: None,
-                    }
-                })
-                .collect(),
-        });
-        let topics = topics.collect();
-        let groups = vec![self.group("orders"), self.group("shop")];
-        let observation = Observation {
-            started: self.now - 40,
-            finished: self.now,
-            cluster_id: Some("cluster".into()),
-            topics,
-            groups,
-            ..Observation::default()
-        };
-        memory.remember(observation, &self.policy);
-        learn(memory, &told);
-        self.judge(memory)
-    }
-
-    fn judge(&self, memory: &mut Memory) -> Report {
-        let heading = Heading { monitor: None, cluster_name: "test".into(), periodic: true, probes: 0 };
-        judge(memory, &self.policy, heading, self.now)
-    }
-
-    fn group(&self, id: &str) -> GroupObservation {
-        let commits = self.topics.iter().map(|(name, _, ends)| TopicCommits {
-            topic: name.as_str().into(),
-            offsets: (0..).zip(ends).map(|(partition, end)| (partition, self.committed.min(*end))).collect(),
-        });
-        let member = |id: &String| Member {
-            member_id: id.as_str().into(),
-            client_id: "client".into(),
-            host: "host".into(),
-            assigned: vec![("topic-0".into(), vec![0])],
-        };
-        GroupObservation {
-            id: id.into(),
-            kind: GroupKind::Classic,
-            state: None,
-            assignor: None,
-            members: Some(self.members.iter().map(member).collect()),
-            commits: Ok(Commits { sent: self.now - 30, replied: self.now - 25, topics: commits.collect() }),
-        }
-    }
-}
 
 fn open(folder: &Path) -> Store {
     let Opened { store, set_aside, .. } = Store::open(folder).unwrap();
@@ -215,7 +108,10 @@ proptest! {
     }
 
     #[test]
-    fn damage_is_never_taken_for_history(hits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..40), cut in any::<bool>()) {
+    fn damage_is_never_taken_for_history(
+        hits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..40),
+        cut in any::<bool>(),
+    ) {
         let folder = tempfile::tempdir().unwrap();
         let expected = five_samples(folder.path());
         let path = folder.path().join("highwater.db");
@@ -236,10 +132,14 @@ proptest! {
             }
             Ok(found) => found,
         };
+        let rows = |history: &History| {
+            let runs = history.runs.iter().map(|run| (run.first, run.offset)).collect::<Vec<_>>();
+            (runs, history.facts.clone())
+        };
         for (name, topic) in &found.topics {
             let Some(expected) = expected.topics.get(name) else { continue };
             for (found, expected) in topic.partitions.iter().zip(&expected.partitions) {
-                prop_assert!(found.history.facts.is_empty() || found.history.facts == expected.history.facts);
+                prop_assert!(found.history.runs.is_empty() || rows(&found.history) == rows(&expected.history));
             }
         }
         let (mut cluster, mut memory) = (Cluster::new(2, 2), found);
@@ -508,67 +408,4 @@ fn damage_that_shows_while_running_costs_one_save() {
     let kept = |name: &str| name.starts_with("highwater.db.damaged-") && !name.ends_with("-wal");
     let names = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name());
     assert_eq!(names.filter(|name| kept(name.to_str().unwrap())).count(), 1);
-}
-
-#[test]
-#[ignore]
-fn measure() {
-    let folder = tempfile::tempdir().unwrap();
-    let io = || -> u64 {
-        let io = std::fs::read_to_string("/proc/self/io").unwrap();
-        io.lines().find_map(|l| l.strip_prefix("write_bytes: ")).unwrap().parse().unwrap()
-    };
-    let store = open(folder.path());
-    let (mut cluster, mut memory) = (Cluster::new(20, 100), Memory::default());
-    let cluster_group = |cluster: &mut Cluster, memory: &mut Memory, idle: bool, i: i64| {
-        // 100 groups × 20 topics
-        let _ = i;
-        let finds: Vec<Find> =
-            if idle { vec![(Some(0), false)] } else { (0..97).map(|k| (Some(100 + k * 13 % 517), false)).collect() };
-        if !idle {
-            cluster.committed += 200;
-        }
-        cluster.sample(memory, 60_000 + i % 7 * 3, &finds)
-    };
-    for phase in ["warm", "moving", "idle"] {
-        let n = if phase == "warm" { 700 } else { 480 };
-        let (mut bytes, mut folds, mut save_time, mut fold_time) = (0, 0, Duration::ZERO, Duration::ZERO);
-        let before = io();
-        let (mut fold_bytes, mut worst) = (0, Duration::ZERO);
-        for i in 0..n {
-            let report = cluster_group(&mut cluster, &mut memory, phase == "idle", i);
-            let t = std::time::Instant::now();
-            let saved = store.save("m", &mut memory, &report).unwrap();
-            save_time += t.elapsed();
-            worst = worst.max(t.elapsed());
-            bytes += saved.bytes;
-            if saved.fold_due {
-                let t = std::time::Instant::now();
-                let b = io();
-                store.fold("m", &memory, 600).unwrap();
-                fold_bytes += io() - b;
-                folds += 1;
-                fold_time += t.elapsed();
-            }
-        }
-        let size = folder.path().join("highwater.db").metadata().unwrap().len();
-        let wal = folder.path().join("highwater.db-wal").metadata().unwrap().len();
-        eprintln!(
-            "{phase}: {n} samples, journal {} B/sample, written {} B/sample of which folds {} ({folds} folds), save {:?} worst {worst:?}, fold {:?}, db {size} wal {wal}",
-            bytes as u64 / n as u64,
-            (io() - before) / n as u64,
-            fold_bytes / n as u64,
-            save_time / n as u32,
-            fold_time / folds.max(1)
-        );
-    }
-    let t = std::time::Instant::now();
-    let store = reopened(store, folder.path());
-    eprintln!("open {:?}", t.elapsed());
-    let t = std::time::Instant::now();
-    store.load("m", None).unwrap();
-    eprintln!("load {:?}", t.elapsed());
-    let t = std::time::Instant::now();
-    let n = store.samples("m", "orders", "topic-0").unwrap().len();
-    eprintln!("samples {n} {:?}", t.elapsed());
 }

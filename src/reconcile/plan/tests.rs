@@ -223,7 +223,7 @@ fn the_first_keeps_a_name_that_two_want() {
         told,
         [
             "b: spec.clusterName: clusterName \"one\" is that of LagMonitor shop/a already: write another one",
-            "c: spec.output.file.path: the output file \"shop/a.json\" is that of LagMonitor shop/a already: write another one",
+            "c: spec.output.file.path: the output file \"a.json\" is that of LagMonitor shop/a already: write another one",
             "e: spec.clusterName: clusterName \"shop/e\" is that of LagMonitor shop/d already: write another one",
         ]
     );
