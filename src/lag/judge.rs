@@ -145,7 +145,7 @@ fn summary(group: &GroupObservation, known: &Topics, topics: Vec<report::GroupTo
     let total = topics.iter().filter_map(|topic| topic.total_lag_records).reduce(|a, b| a + b);
     let trend = oldest.and_then(|topic| {
         let noise = topic.bound_seconds.map_or(0, |bound| (bound * 1e3) as Millis);
-        trend(known.get(&topic.topic)?.ages.iter(), noise)
+        trend(&known.get(&topic.topic)?.ages, noise)
     });
     report::Group {
         group_id: group.id.clone(),

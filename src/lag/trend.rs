@@ -1,5 +1,7 @@
 //! Where an age is heading.
 
+use std::collections::VecDeque;
+
 use super::Millis;
 use super::report::Trend;
 
@@ -12,13 +14,13 @@ const SLOPE: f64 = 0.1;
 /// The trend of some ages, oldest first, by the slope of their regression line.
 ///
 /// A slope below a tenth of a second a second is none, nor is a change that is smaller than `noise` or a second.
-pub fn trend<'a>(ages: impl ExactSizeIterator<Item = &'a (Millis, Millis)> + Clone, noise: Millis) -> Option<Trend> {
+pub fn trend(ages: &VecDeque<(Millis, Millis)>, noise: Millis) -> Option<Trend> {
     if ages.len() < LEAST {
         return None;
     }
     let count = ages.len() as f64;
-    let (first, last) = (ages.clone().next()?.0, ages.clone().last()?.0);
-    let points = || ages.clone().map(|(time, age)| ((time - first) as f64, *age as f64));
+    let (first, last) = (ages.front()?.0, ages.back()?.0);
+    let points = || ages.iter().map(|(time, age)| ((time - first) as f64, *age as f64));
     let (sum_t, sum_a) = points().fold((0.0, 0.0), |(t, a), (x, y)| (t + x, a + y));
     let (mean_t, mean_a) = (sum_t / count, sum_a / count);
     let (cov, var) = points()
@@ -38,7 +40,7 @@ mod tests {
     use super::*;
 
     fn told(ages: &[(Millis, Millis)]) -> Option<Trend> {
-        trend(ages.iter(), 0)
+        trend(&ages.iter().copied().collect(), 0)
     }
 
     #[test]

@@ -175,7 +175,7 @@ fn summary(progress: &Progress, sample: Sample<'_>, verdicts: &[Verdict]) -> Gro
         consume_rate: rates.map(|r| r.consume),
         produce_rate: rates.map(|r| r.produce),
         drain_seconds: drain(verdicts),
-        trend: trend(progress.ages.iter(), worst.and_then(|e| e.bound).unwrap_or(0)),
+        trend: trend(&progress.ages, worst.and_then(|e| e.bound).unwrap_or(0)),
         partitions: Some(
             lines
                 .map(|(((verdict, memory), commit), partition)| {
