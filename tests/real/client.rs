@@ -1,0 +1,160 @@
+//! What tests do to a cluster: topics with settings, records with chosen timestamps, commits at chosen offsets.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::types::RDKafkaErrorCode;
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+
+use crate::wait::{eventually, eventually_some};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A name that no other test has: `orders` becomes `orders-<process>-<number>`. For topics and groups.
+pub(crate) fn unique(name: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    format!("{name}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Milliseconds since 1970-01-01 UTC.
+pub(crate) fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis().try_into().unwrap()
+}
+
+/// One way into one cluster.
+pub(crate) struct Client {
+    config: ClientConfig,
+    admin: AdminClient<DefaultClientContext>,
+}
+
+impl Client {
+    pub(crate) fn new(config: &ClientConfig) -> Self {
+        Self { config: config.clone(), admin: config.create().unwrap() }
+    }
+
+    /// Creates a topic of a unique name, with Kafka's own settings such as `("cleanup.policy", "compact")`, and returns
+    /// the name once every partition has a leader. Replicated as the cluster's default has it.
+    pub(crate) fn topic(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) -> String {
+        let name = unique(name);
+        self.create(&name, partitions, settings);
+        name
+    }
+
+    /// Creates a topic of exactly this name: for one that is deleted and created again.
+    pub(crate) fn create(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) {
+        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(-1));
+        topic.config = settings.to_vec();
+        let created = wait_for(self.admin.create_topics([&topic], &AdminOptions::new())).unwrap();
+        created.into_iter().next().unwrap().expect("the topic is created");
+        eventually("every partition has a leader", PATIENCE, || {
+            self.admin.inner().fetch_metadata(Some(name), PATIENCE).is_ok_and(|metadata| {
+                let found = metadata.topics()[0].partitions();
+                found.len() == partitions as usize && found.iter().all(|p| p.leader() >= 0 && p.error().is_none())
+            })
+        });
+    }
+
+    /// Deletes a topic, and returns once it is out of the metadata.
+    pub(crate) fn delete(&self, name: &str) {
+        let deleted = wait_for(self.admin.delete_topics(&[name], &AdminOptions::new())).unwrap();
+        deleted.into_iter().next().unwrap().expect("the topic is deleted");
+        eventually("the topic is gone", PATIENCE, || {
+            let metadata = self.admin.inner().fetch_metadata(None, PATIENCE).unwrap();
+            metadata.topics().iter().all(|topic| topic.name() != name)
+        });
+    }
+
+    /// Deletes records before an offset, as retention would.
+    pub(crate) fn delete_records(&self, topic: &str, partition: i32, before: i64) {
+        let list = position(topic, partition, Offset::Offset(before));
+        wait_for(self.admin.delete_records(&list, &AdminOptions::new())).unwrap();
+    }
+
+    /// Writes one record for each timestamp (milliseconds since 1970, UTC), in order, and returns when all are stored.
+    pub(crate) fn produce(&self, topic: &str, partition: i32, timestamps: impl IntoIterator<Item = i64>) {
+        let producer: BaseProducer = self.config.clone().set("linger.ms", "20").set("acks", "all").create().unwrap();
+        for timestamp in timestamps {
+            let mut record = BaseRecord::<(), _>::to(topic).partition(partition).payload("x").timestamp(timestamp);
+            while let Err((error, back)) = producer.send(record) {
+                assert_eq!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::QueueFull), "{error}");
+                producer.poll(Duration::from_millis(10));
+                record = back;
+            }
+        }
+        producer.flush(PATIENCE).unwrap();
+    }
+
+    /// Commits `(partition, offset)`s for a group that nobody is a member of. A fresh coordinator is waited for.
+    pub(crate) fn commit(&self, group: &str, topic: &str, offsets: &[(i32, i64)]) {
+        let consumer: BaseConsumer = self.config.clone().set("group.id", group).create().unwrap();
+        let mut list = TopicPartitionList::new();
+        for &(partition, offset) in offsets {
+            list.add_partition_offset(topic, partition, Offset::Offset(offset)).unwrap();
+        }
+        eventually("the commit is stored", PATIENCE, || {
+            consumer.commit(&list, CommitMode::Sync).is_ok() && self.committed(group, topic, offsets.len()) == offsets
+        });
+    }
+
+    /// The committed offsets of a group on a topic, by partition, once `at_least` partitions have one.
+    pub(crate) fn committed(&self, group: &str, topic: &str, at_least: usize) -> Vec<(i32, i64)> {
+        let consumer: BaseConsumer = self.config.clone().set("group.id", group).create().unwrap();
+        eventually_some("the group has commits", PATIENCE, || {
+            let metadata = consumer.fetch_metadata(Some(topic), PATIENCE).ok()?;
+            let mut list = TopicPartitionList::new();
+            metadata.topics()[0].partitions().iter().for_each(|p| {
+                list.add_partition(topic, p.id());
+            });
+            let answer = consumer.committed_offsets(list, PATIENCE).ok()?;
+            let offsets = answer.elements().into_iter().filter_map(|e| match e.offset() {
+                Offset::Offset(offset) => Some((e.partition(), offset)),
+                _ => None,
+            });
+            let found: Vec<_> = offsets.collect();
+            (found.len() >= at_least).then_some(found)
+        })
+    }
+
+    /// Log start and high watermark. A leader that is being replaced is waited for.
+    pub(crate) fn ends(&self, topic: &str, partition: i32) -> (i64, i64) {
+        let client = self.admin.inner();
+        eventually_some("the leader answers", PATIENCE, || client.fetch_watermarks(topic, partition, PATIENCE).ok())
+    }
+
+    /// The first offset whose record is at least as young as `time`; `None` where there is none.
+    pub(crate) fn offset_at(&self, topic: &str, partition: i32, time: i64) -> Option<i64> {
+        let consumer: BaseConsumer = self.config.create().unwrap();
+        let list = position(topic, partition, Offset::Offset(time));
+        let answer = consumer.offsets_for_times(list, PATIENCE).unwrap();
+        match answer.elements()[0].offset() {
+            Offset::Offset(offset) => Some(offset),
+            _ => None,
+        }
+    }
+
+    /// The id of the leader of each partition, `-1` for none.
+    pub(crate) fn leaders(&self, topic: &str) -> HashMap<i32, i32> {
+        let metadata = self.admin.inner().fetch_metadata(Some(topic), PATIENCE).unwrap();
+        metadata.topics()[0].partitions().iter().map(|p| (p.id(), p.leader())).collect()
+    }
+
+    /// How this client connects, to build another one from.
+    pub(crate) fn config(&self) -> ClientConfig {
+        self.config.clone()
+    }
+}
+
+fn position(topic: &str, partition: i32, offset: Offset) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(topic, partition, offset).unwrap();
+    list
+}
+
+fn wait_for<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}

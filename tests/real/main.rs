@@ -1,0 +1,14 @@
+//! Tests against real parts: Apache Kafka in three flavours, started by the tests themselves and gone with them.
+//!
+//! `cargo test --test real one_test` is the loop to work in: a broker starts in two seconds. The jars come from
+//! `tests/bed/kafka/install`, once; `tests/run` calls it. Each test has topics and groups of its own.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on should stop")]
+
+mod bed;
+mod client;
+mod consumer;
+#[expect(dead_code, reason = "waits for the first command to test")]
+mod highwater;
+mod kafka;
+mod process;
+mod wait;
