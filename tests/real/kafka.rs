@@ -81,16 +81,16 @@ impl Secure {
             sasl_plaintext: listener("SASL_PLAINTEXT"),
             tls: dir.join("tls"),
         };
-        secure.allow("User:observer", &["--topic", "*", "--group", "*"]);
-        secure.allow("User:CN=observer-mtls", &["--topic", "*", "--group", "*"]);
-        secure.allow("User:no-topics", &["--group", "*"]);
-        secure.allow("User:no-groups", &["--topic", "*"]);
+        secure.allow(&["observer", "CN=observer-mtls", "no-topics"], &["--group", "*"]);
+        secure.allow(&["observer", "CN=observer-mtls", "no-groups"], &["--topic", "*"]);
         secure
     }
 
-    /// Lets a principal describe: `--topic NAME`, `--group NAME`, `--resource-pattern-type prefixed`, as `kafka-acls` has it.
-    pub(crate) fn allow(&self, principal: &str, resources: &[&str]) {
-        let mut arguments = vec!["--add", "--operation", "Describe", "--allow-principal", principal];
+    /// Lets users describe: `--topic NAME`, `--group NAME`, `--resource-pattern-type prefixed`, as `kafka-acls` has it.
+    pub(crate) fn allow(&self, users: &[&str], resources: &[&str]) {
+        let principals: Vec<_> = users.iter().map(|user| format!("--allow-principal=User:{user}")).collect();
+        let mut arguments = vec!["--add", "--operation", "Describe"];
+        arguments.extend(principals.iter().map(String::as_str));
         arguments.extend(resources);
         self.tool("org.apache.kafka.tools.AclCommand", &arguments);
     }
