@@ -12,15 +12,13 @@ pub mod memory;
 pub mod observation;
 pub mod policy;
 pub mod progress;
-#[cfg(test)]
-mod properties;
 pub mod reason;
 pub mod refine;
 pub mod report;
-#[cfg(test)]
-mod scenarios;
 pub mod spread;
 pub mod state;
+#[cfg(test)]
+mod tests;
 pub mod thin;
 pub mod trend;
 

@@ -119,7 +119,7 @@ pub(crate) fn group(id: &str, topics: Vec<GroupTopic>, members: Option<Vec<Membe
 /// A group on one topic, with the aggregates of its partitions.
 pub(crate) fn topic(name: &str, state: Option<State>, partitions: Vec<GroupPartition>) -> GroupTopic {
     let known = partitions.iter().filter(|p| p.lag_seconds.is_some());
-    let worst = known.max_by(|a, b| a.lag_seconds.partial_cmp(&b.lag_seconds).unwrap());
+    let worst = known.max_by(|a, b| a.lag_seconds.unwrap_or(0.0).total_cmp(&b.lag_seconds.unwrap_or(0.0)));
     let records: Vec<i64> = partitions.iter().filter_map(|p| p.lag_records).collect();
     GroupTopic {
         topic: name.into(),

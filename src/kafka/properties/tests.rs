@@ -139,9 +139,7 @@ fn a_jks_store_is_refused_with_the_way_out() {
 
 #[test]
 fn what_can_not_be_used_is_told_by_its_key_and_never_by_its_value() {
-    let scram = "security.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-256\n";
-    let oauth = "security.protocol=SASL_SSL\nsasl.mechanism=OAUTHBEARER\n";
-    for (text, expected) in [
+    refuses(&[
         ("security.protocol=s3cret", "security.protocol: write PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"),
         ("security.protocol=SASL_SSL", "sasl.mechanism: write PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"),
         (
@@ -171,6 +169,19 @@ fn what_can_not_be_used_is_told_by_its_key_and_never_by_its_value() {
             "security.protocol=SSL\nssl.endpoint.identification.algorithm=none",
             "ssl.endpoint.identification.algorithm: write https, or nothing",
         ),
+        ("bootstrap.servers=s3cret", "bootstrap.servers: write host:port, several with commas between them"),
+        ("request.timeout.ms=soon", "request.timeout.ms: write a whole number from 10 to 300000"),
+        ("client.dns.lookup=default", "client.dns.lookup: write use_all_dns_ips or "),
+        ("a=b\nc=\\u12", "line 2: write \\u and four hexadecimal digits"),
+    ]);
+    assert!(load(Path::new("/nowhere")).unwrap_err().to_string().starts_with("/nowhere can't be read: "));
+}
+
+#[test]
+fn a_login_module_that_can_not_be_used_is_told_likewise() {
+    let scram = "security.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-256\n";
+    let oauth = "security.protocol=SASL_SSL\nsasl.mechanism=OAUTHBEARER\n";
+    refuses(&[
         (scram, "sasl.jaas.config is missing: write one login module with username and password"),
         (
             &format!("{scram}sasl.jaas.config=s3cret"),
@@ -201,16 +212,15 @@ fn what_can_not_be_used_is_told_by_its_key_and_never_by_its_value() {
             &format!("{oauth}sasl.login.callback.handler.class=s3cret"),
             "sasl.login.callback.handler.class: write org.apache.kafka.common.security.oauthbearer.",
         ),
-        ("bootstrap.servers=s3cret", "bootstrap.servers: write host:port, several with commas between them"),
-        ("request.timeout.ms=soon", "request.timeout.ms: write a whole number from 10 to 300000"),
-        ("client.dns.lookup=default", "client.dns.lookup: write use_all_dns_ips or "),
-        ("a=b\nc=\\u12", "line 2: write \\u and four hexadecimal digits"),
-    ] {
+    ]);
+}
+
+fn refuses(cases: &[(&str, &str)]) {
+    for (text, expected) in cases {
         let error = parse(text).unwrap_err();
         assert!(error.to_string().starts_with(expected), "{error}");
         assert!(!format!("{error} {error:?}").replace("/s3cret", "").contains("s3cret"), "{error:?}");
     }
-    assert!(load(Path::new("/nowhere")).unwrap_err().to_string().starts_with("/nowhere can't be read: "));
 }
 
 proptest::proptest! {

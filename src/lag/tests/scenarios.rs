@@ -5,17 +5,17 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::judge::{Heading, judge};
-use super::memory::Memory;
-use super::observation::{
+use crate::lag::judge::{Heading, judge};
+use crate::lag::memory::Memory;
+use crate::lag::observation::{
     Answer, Commits, GroupKind, GroupObservation, GroupState, Member, Observation, PartitionObservation, Reading, Told,
     TopicCommits, TopicObservation,
 };
-use super::policy::Policy;
-use super::reason::Reason;
-use super::refine::{Refinement, learn};
-use super::report::GroupTopic;
-use super::{Millis, Name, Offset};
+use crate::lag::policy::Policy;
+use crate::lag::reason::Reason;
+use crate::lag::refine::{Refinement, learn};
+use crate::lag::report::GroupTopic;
+use crate::lag::{Millis, Name, Offset};
 
 const ZERO: Millis = 1_700_000_000_000;
 

@@ -5,13 +5,13 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::bracket::{Estimate, Question, estimate};
-use super::history::{History, Run};
-use super::observation::Reading;
-use super::refine::{ladder, times, worth};
-use super::report::{Clock, Method};
-use super::thin::thin;
-use super::{Millis, Offset};
+use crate::lag::bracket::{Estimate, Question, estimate};
+use crate::lag::history::{History, Run};
+use crate::lag::observation::Reading;
+use crate::lag::refine::{ladder, times, worth};
+use crate::lag::report::{Clock, Method};
+use crate::lag::thin::thin;
+use crate::lag::{Millis, Offset};
 
 const PRECISION: Millis = 1_000;
 
