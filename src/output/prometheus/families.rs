@@ -156,4 +156,11 @@ mod tests {
             "| `kafka_consumergroup_group_lag_seconds` | gauge | cluster_name, group, topic, partition | partition |";
         assert!(table.contains(row), "{table}");
     }
+
+    #[test]
+    fn the_readme_has_this_table() {
+        let readme = include_str!("../../../README.md");
+        let part = readme.split_once("<!-- metrics -->\n").and_then(|(_, rest)| rest.split_once("<!-- /metrics -->"));
+        assert_eq!(part.map(|(table, _)| table.trim()), Some(markdown().trim()), "write this there:\n{}", markdown());
+    }
 }
