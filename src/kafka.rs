@@ -17,6 +17,7 @@ mod oauth;
 mod observe;
 mod offsets;
 mod outcome;
+mod request;
 pub mod selection;
 mod topics;
 
