@@ -44,14 +44,13 @@ pub struct House {
     pub clock: Clock,
 }
 
-/// Samples until `stop`, then stores what is left to store.
+/// Samples until `stop`. Every sample is stored as it is judged, so there is nothing left to store at the end.
 pub async fn run(name: MonitorName, task: Task, connection: Connection, house: House, stop: CancellationToken) {
     let mut monitor = Monitor::start(name, task, house);
     tokio::select! {
         () = monitor.sample_for_ever(&connection) => {}
         () = stop.cancelled() => {}
     }
-    monitor.keep_house();
     tracing::info!(monitor = %monitor.name, "stopped");
 }
 

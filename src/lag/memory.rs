@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::history::{History, Seen};
-use super::observation::{Observation, PartitionObservation, TopicObservation};
+use super::observation::{GroupObservation, Observation, PartitionObservation, TopicObservation};
 use super::policy::Policy;
 use super::progress::Progress;
 use super::reason::{Reason, Scope};
@@ -21,7 +21,7 @@ pub struct Memory {
     pub topics: BTreeMap<Name, TopicMemory>,
     /// Groups by id, and their topics by name.
     pub groups: BTreeMap<Name, BTreeMap<Name, Progress>>,
-    /// The last pass; after one that saw nothing of the cluster, the one before it with every answer missing.
+    /// The last pass; what it may have missed stands in it as the pass before saw it, unanswered.
     pub last: Observation,
 }
 
@@ -62,13 +62,11 @@ impl Memory {
         {
             *self = Self::default();
         }
-        match blackout(&observation) {
-            Some(reason) => {
-                let last = std::mem::take(&mut self.last);
-                self.last = unanswered(last, observation, reason);
-            }
-            None => self.last = observation,
-        }
+        let before = std::mem::take(&mut self.last);
+        self.last = match blindness(&observation) {
+            Some(reason) => completed(observation, before, reason),
+            None => observation,
+        };
         let last = std::mem::take(&mut self.last);
         self.topics.retain(|name, _| last.topic(name).is_some());
         for topic in &last.topics {
@@ -173,37 +171,36 @@ impl Observation {
             count(!matches!(&group.commits, Err(reason) if *reason != Reason::UnsupportedByClient));
         }
         match wanted {
-            0 if blackout(self).is_some() => 0.0,
+            0 if blindness(self).is_some() => 0.0,
             0 => 1.0,
             wanted => came as f64 / wanted as f64,
         }
     }
 }
 
-/// Why a pass saw nothing of the cluster, if it did not.
-fn blackout(observation: &Observation) -> Option<Reason> {
+/// Why a pass may have missed topics or groups that still exist, if it may.
+fn blindness(observation: &Observation) -> Option<Reason> {
     let failure = observation.failures.iter().find(|failure| failure.scope == Scope::Cluster)?;
-    let blind = observation.topics.is_empty() && observation.groups.is_empty();
-    (blind && failure.reason != Reason::NothingVisible).then_some(failure.reason)
+    (failure.reason != Reason::NothingVisible).then_some(failure.reason)
 }
 
-/// The last pass that saw the cluster, with every answer missing for `reason`.
-fn unanswered(mut last: Observation, now: Observation, reason: Reason) -> Observation {
-    for partition in last.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
-        partition.log_start = Err(reason);
-        partition.high_watermark = Err(reason);
-        partition.last_stable = partition.last_stable.map(|_| Err(reason));
+/// A pass that may have missed something, with what the pass before it saw in its place, unanswered for `reason`.
+fn completed(mut now: Observation, before: Observation, reason: Reason) -> Observation {
+    for mut topic in before.topics {
+        if let Err(place) = now.topics.binary_search_by(|seen| seen.name.cmp(&topic.name)) {
+            for partition in &mut topic.partitions {
+                partition.log_start = Err(reason);
+                partition.high_watermark = Err(reason);
+                partition.last_stable = partition.last_stable.map(|_| Err(reason));
+            }
+            now.topics.insert(place, topic);
+        }
     }
-    for group in &mut last.groups {
-        group.commits = Err(reason);
+    for group in before.groups {
+        if let Err(place) = now.groups.binary_search_by(|seen| seen.id.cmp(&group.id)) {
+            now.groups.insert(place, GroupObservation { commits: Err(reason), ..group });
+        }
     }
-    last.brokers.clear();
-    Observation { cluster_id: now.cluster_id.or(last.cluster_id), failures: now.failures, ..last }
-        .at(now.started, now.finished)
-}
-
-impl Observation {
-    fn at(self, started: Millis, finished: Millis) -> Self {
-        Self { started, finished, ..self }
-    }
+    now.cluster_id = now.cluster_id.or(before.cluster_id);
+    now
 }
