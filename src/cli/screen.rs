@@ -11,7 +11,12 @@ pub(super) fn is_terminal() -> bool {
 
 /// Whether to colour what is printed.
 pub(super) fn colours() -> bool {
-    crate::output::table::colours_wanted(is_terminal(), std::env::var_os("NO_COLOR").as_deref())
+    colours_wanted(is_terminal())
+}
+
+/// Whether to colour what goes to a terminal, or to something else.
+pub(super) fn colours_wanted(terminal: bool) -> bool {
+    crate::output::table::colours_wanted(terminal, std::env::var_os("NO_COLOR").as_deref())
 }
 
 /// Prints text as it is.

@@ -25,6 +25,7 @@ pub struct Fleet {
 #[derive(Debug)]
 struct Running {
     plan: Plan,
+    file: Option<ReportFile>,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -38,15 +39,15 @@ impl Fleet {
     /// Makes the running monitors those of `plans`. Monitors in `keep` go on as they are, planned or not.
     pub async fn apply(&mut self, plans: Vec<Plan>, keep: &BTreeSet<MonitorName>) {
         let plans: BTreeMap<MonitorName, Plan> = plans.into_iter().map(|plan| (plan.monitor.clone(), plan)).collect();
-        let gone: Vec<MonitorName> = self.running.keys().filter(|name| !keep.contains(name)).cloned().collect();
-        for name in gone {
-            let unchanged = self.running.get(&name).is_some_and(|running| plans.get(&name) == Some(&running.plan));
-            if unchanged {
-                continue;
-            }
+        let others: Vec<MonitorName> = self.running.keys().filter(|name| !keep.contains(name)).cloned().collect();
+        for name in others {
+            let planned = plans.get(&name);
             if let Some(running) = self.running.remove(&name) {
-                running.end().await;
-                self.house.board.remove(&name);
+                if planned == Some(&running.plan) {
+                    self.running.insert(name, running);
+                } else {
+                    self.end(running, planned.is_none()).await;
+                }
             }
         }
         for (name, plan) in plans {
@@ -68,6 +69,19 @@ impl Fleet {
         }
     }
 
+    /// Ends a monitor whose plan changed or is gone: its series and its file go, and with the plan its history.
+    async fn end(&self, running: Running, gone: bool) {
+        let (name, file) = (running.plan.monitor.clone(), running.file.clone());
+        running.end().await;
+        self.house.board.remove(&name);
+        if let Some(Err(error)) = file.map(|file| file.remove()) {
+            tracing::warn!(monitor = %name, reason = "OutputFile", "{error}");
+        }
+        if gone && let Err(error) = tokio::task::block_in_place(|| self.house.store.forget(&name.to_string())) {
+            tracing::warn!(monitor = %name, reason = error.reason(), "{error}");
+        }
+    }
+
     fn start(&self, plan: Plan) -> Running {
         let stop = CancellationToken::new();
         let task = Task {
@@ -84,13 +98,14 @@ impl Fleet {
             self.house.clone(),
             stop.clone(),
         ))];
-        if let Some(path) = &plan.output_file {
-            match ReportFile::new(&self.output_dir, &name.namespace, path) {
-                Ok(file) => tasks.push(tokio::spawn(write_file(name, file, self.house.board.clone(), stop.clone()))),
-                Err(error) => tracing::error!(monitor = %name, reason = "OutputFile", "{error}"),
-            }
+        let file = plan.output_file.as_ref().and_then(|path| {
+            let file = ReportFile::new(&self.output_dir, &name.namespace, path);
+            file.inspect_err(|error| tracing::error!(monitor = %name, reason = "OutputFile", "{error}")).ok()
+        });
+        if let Some(file) = file.clone() {
+            tasks.push(tokio::spawn(write_file(name, file, self.house.board.clone(), stop.clone())));
         }
-        Running { plan, stop, tasks }
+        Running { plan, file, stop, tasks }
     }
 }
 
