@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
@@ -101,6 +103,17 @@ impl Client {
         });
     }
 
+    /// Commits `(group, topic, offset)`s on the first partition, side by side.
+    pub(crate) fn commit_each(&self, commits: &[(String, &str, i64)]) {
+        for some in commits.chunks(16) {
+            std::thread::scope(|scope| {
+                for (group, topic, offset) in some {
+                    scope.spawn(move || self.commit(group, topic, &[(0, *offset)]));
+                }
+            });
+        }
+    }
+
     /// The committed offsets of a group on a topic, by partition, once `at_least` partitions have one.
     pub(crate) fn committed(&self, group: &str, topic: &str, at_least: usize) -> Vec<(i32, i64)> {
         let consumer: BaseConsumer = self.config.clone().set("group.id", group).create().unwrap();
@@ -135,6 +148,38 @@ impl Client {
             Offset::Offset(offset) => Some(offset),
             _ => None,
         }
+    }
+
+    /// Offset and timestamp of every record that a consumer can read, transactions or not, in the order of the log.
+    pub(crate) fn records(&self, topic: &str, partition: i32) -> Vec<(i64, i64)> {
+        let mut config = self.config.clone();
+        config
+            .set("group.id", unique("truth"))
+            .set("enable.partition.eof", "true")
+            .set("isolation.level", "read_uncommitted");
+        let consumer: BaseConsumer = config.create().unwrap();
+        consumer.assign(&position(topic, partition, Offset::Beginning)).unwrap();
+        let mut records = Vec::new();
+        loop {
+            match consumer.poll(PATIENCE).expect("the broker answers") {
+                Ok(record) => records.push((record.offset(), record.timestamp().to_millis().unwrap())),
+                Err(KafkaError::PartitionEOF(_)) => return records,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    /// Adds partitions to a topic, up to `count`.
+    pub(crate) fn grow(&self, topic: &str, count: usize) {
+        let grown = wait_for(self.admin.create_partitions([&NewPartitions::new(topic, count)], &AdminOptions::new()));
+        grown.unwrap().into_iter().next().unwrap().expect("the topic grows");
+        eventually("the partitions are there", PATIENCE, || self.leaders(topic).len() == count);
+    }
+
+    /// Deletes a group that nobody is a member of.
+    pub(crate) fn delete_group(&self, group: &str) {
+        let deleted = wait_for(self.admin.delete_groups(&[group], &AdminOptions::new())).unwrap();
+        deleted.into_iter().next().unwrap().expect("the group is deleted");
     }
 
     /// The id of the leader of each partition, `-1` for none.

@@ -32,7 +32,7 @@ pub(crate) fn secure() -> &'static Secure {
 
 /// One plain broker.
 pub(crate) struct Single {
-    _broker: Held,
+    broker: Held,
     /// `host:port`.
     pub(crate) bootstrap: String,
 }
@@ -42,7 +42,17 @@ impl Single {
     pub(crate) fn start() -> Self {
         let dir = prepare("single");
         let bootstrap = read(&dir, "bootstrap");
-        Self { _broker: broker(&dir), bootstrap }
+        Self { broker: broker(&dir), bootstrap }
+    }
+
+    /// Stops the broker in its tracks: connections stay open, and nothing answers.
+    pub(crate) fn freeze(&self) {
+        self.broker.signal("STOP");
+    }
+
+    /// Lets a frozen broker go on.
+    pub(crate) fn thaw(&self) {
+        self.broker.signal("CONT");
     }
 
     /// A client without any restriction.

@@ -4,11 +4,22 @@
 //! `tests/bed/kafka/install`, once; `tests/run` calls it. Each test has topics and groups of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on should stop")]
 
+mod ages;
+mod arrivals;
 mod bed;
 mod client;
+mod commands;
 mod consumer;
-#[expect(dead_code, reason = "waits for the first command to test")]
+mod disorder;
+mod documents;
 mod highwater;
 mod kafka;
+mod monitor;
+mod oddities;
 mod process;
+mod producer;
+mod run;
+mod scrape;
+mod shapes;
+mod truth;
 mod wait;

@@ -55,6 +55,13 @@ impl Held {
         }
     }
 
+    /// Sends the signal and does not wait for what comes of it: `STOP` freezes the child, `CONT` lets it go on.
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = fs::read_to_string(self.dir.join("pid")).unwrap();
+        let sent = Command::new("kill").arg(format!("-{signal}")).arg(pid.trim()).status().unwrap();
+        assert!(sent.success(), "the child does not run: {}", self.log());
+    }
+
     /// Sends the signal, waits for the end, keeps the folder. Returns the exit code, 128 and the signal's number where
     /// that ended it.
     pub(crate) fn stop(mut self, signal: &str) -> Option<i32> {

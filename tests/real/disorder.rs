@@ -1,0 +1,81 @@
+//! Timestamps out of order: an age is inside its bound, or the partition says what is odd. Never silently wrong.
+
+use fastrand::Rng;
+
+use crate::ages::{filled, look};
+use crate::client::{now, unique};
+use crate::kafka::single;
+use crate::shapes::{DAY, MINUTE, SECOND, seeded};
+use crate::truth::Compared;
+
+const RECORDS: i64 = 1_000;
+
+/// The groups' commits: everywhere in the log.
+fn commits(rng: &mut Rng) -> Vec<i64> {
+    [0, 1, RECORDS - 1].into_iter().chain((0..17).map(|_| rng.i64(0..RECORDS))).collect()
+}
+
+/// Looks at commits all over a topic of these timestamps; returns how each compares.
+fn compared(name: &str, rng: &mut Rng, times: &[i64]) -> Vec<Compared> {
+    let (client, groups) = (single().client(), unique(name));
+    let topic = filled(&client, name, times);
+    let commits = commits(rng);
+    let each = commits.iter().enumerate().map(|(n, committed)| (format!("{groups}-{n}"), topic.as_str(), *committed));
+    client.commit_each(&each.collect::<Vec<_>>());
+    let (records, report) = (client.records(&topic, 0), look(&format!("{groups}-*"), &[]));
+    (0..commits.len()).map(|n| Compared::new(&report, &format!("{groups}-{n}"), &topic, 0, &records)).collect()
+}
+
+fn flagged(compared: &Compared) -> bool {
+    ["timestamps_ahead", "timestamps_late", "record_hidden"].iter().any(|anomaly| compared.has(anomaly))
+}
+
+#[track_caller]
+fn never_silently_wrong(compared: &[Compared]) {
+    let silent: Vec<_> = compared.iter().filter(|c| !c.bound_holds() && !flagged(c)).collect();
+    assert!(silent.is_empty(), "silently wrong: {silent:#?}");
+}
+
+#[test]
+fn late_records_are_inside_the_bound_or_flagged() {
+    let (mut rng, start) = (seeded(), now() - DAY);
+    let times: Vec<i64> = (0..RECORDS).map(|n| start + n * MINUTE - rng.i64(0..10 * MINUTE)).collect();
+    let compared = compared("late", &mut rng, &times);
+    never_silently_wrong(&compared);
+    assert!(compared.iter().any(flagged), "records hide behind later ones: {compared:#?}");
+}
+
+#[test]
+fn producers_with_different_clocks_are_inside_the_bound_or_flagged() {
+    let (mut rng, start) = (seeded(), now() - DAY);
+    let times: Vec<i64> = (0..RECORDS).map(|n| start + n * 30 * SECOND - (n % 2) * 10 * MINUTE).collect();
+    let compared = compared("skewed", &mut rng, &times);
+    never_silently_wrong(&compared);
+    assert!(compared.iter().any(flagged), "the slow clock hides behind the fast one: {compared:#?}");
+}
+
+#[test]
+fn one_timestamp_from_the_future_is_flagged_and_spoils_nothing_before_it() {
+    let (mut rng, start) = (seeded(), now() - DAY);
+    let ahead = rng.i64(RECORDS / 4..RECORDS * 3 / 4);
+    let time = |n| if n == ahead { now() + 30 * DAY } else { start + n * MINUTE };
+    let compared = compared("ahead", &mut rng, &(0..RECORDS).map(time).collect::<Vec<_>>());
+    never_silently_wrong(&compared);
+    for compared in compared {
+        assert!(compared.age.is_some_and(|age| age >= 0.0), "{compared:#?}");
+        if compared.line["committed_offset"].as_i64().unwrap() < ahead {
+            assert!(compared.error() <= compared.wanted(), "{compared:#?}");
+        }
+        assert!(compared.has("timestamps_ahead"), "{compared:#?}");
+    }
+}
+
+#[test]
+fn equal_timestamps_are_one_moment() {
+    let (mut rng, start) = (seeded(), now() - DAY);
+    let times: Vec<i64> = (0..RECORDS).map(|n| start + n / 100 * 10 * MINUTE).collect();
+    for compared in compared("equal", &mut rng, &times) {
+        let hidden = compared.bound_holds() && flagged(&compared);
+        assert!(compared.error() <= compared.wanted() && compared.bound_holds() || hidden, "{compared:#?}");
+    }
+}
