@@ -5,8 +5,9 @@ use fastrand::Rng;
 use crate::ages::{filled, look};
 use crate::client::{now, unique};
 use crate::kafka::single;
+use crate::monitor::{Monitor, document};
 use crate::shapes::{DAY, MINUTE, SECOND, seeded};
-use crate::truth::Compared;
+use crate::truth::{CLOCK, Compared, generated, line};
 
 const RECORDS: i64 = 1_000;
 
@@ -78,4 +79,28 @@ fn equal_timestamps_are_one_moment() {
         let hidden = compared.bound_holds() && flagged(&compared);
         assert!(compared.error() <= compared.wanted() && compared.bound_holds() || hidden, "{compared:#?}");
     }
+}
+
+#[test]
+fn who_samples_is_not_fooled_by_late_timestamps() {
+    let (client, prefix) = (single().client(), unique("sampled"));
+    client.create(&prefix, 1, &[]);
+    client.commit(&prefix, &prefix, &[(0, 0)]);
+    let monitor = Monitor::start(&[("a.yaml", &document("late", &single().bootstrap, &prefix))], &[]);
+    let late = |count| client.produce(&prefix, 0, (0..count).map(|n| now() - (5 + n % 3) * MINUTE));
+    late(10);
+    monitor.sampled_after("late", now());
+    let before = now();
+    late(1);
+    let after = now();
+    monitor.sampled_after("late", now());
+    late(20);
+    client.commit(&prefix, &prefix, &[(0, 10)]);
+    let report = monitor.sampled_after("late", now());
+
+    let line = line(&report, &prefix, &prefix, 0);
+    let (age, bound) = (line["lag_seconds"].as_f64().unwrap(), line["bound_seconds"].as_f64().unwrap() + CLOCK);
+    let [oldest, youngest] = [before, after].map(|time| (generated(&report) - time) as f64 / 1e3);
+    assert!(age - bound <= oldest && youngest <= age + bound, "{youngest} to {oldest} s: {line:#}");
+    assert!(bound < 30.0 && line["clock"] == "append", "{line:#}");
 }

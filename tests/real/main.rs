@@ -9,6 +9,7 @@ mod arrivals;
 mod bed;
 mod client;
 mod commands;
+mod compaction;
 mod consumer;
 mod disorder;
 mod documents;
