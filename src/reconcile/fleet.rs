@@ -46,7 +46,7 @@ impl Fleet {
                 if planned == Some(&running.plan) {
                     self.running.insert(name, running);
                 } else {
-                    self.end(running, planned.is_none()).await;
+                    self.end(running, planned).await;
                 }
             }
         }
@@ -69,12 +69,15 @@ impl Fleet {
         }
     }
 
-    /// Ends a monitor whose plan changed or is gone: its series and its file go, and with the plan its history.
-    async fn end(&self, running: Running, gone: bool) {
+    /// Ends a monitor whose plan changed or is gone: its series go, its file unless it is written again, and with the
+    /// plan its history.
+    async fn end(&self, running: Running, planned: Option<&Plan>) {
         let (name, file) = (running.plan.monitor.clone(), running.file.clone());
+        let written_again = planned.is_some_and(|plan| !plan.suspend && plan.output_file == running.plan.output_file);
+        let gone = planned.is_none();
         running.end().await;
         self.house.board.remove(&name);
-        if let Some(Err(error)) = file.map(|file| file.remove()) {
+        if !written_again && let Some(Err(error)) = file.map(|file| file.remove()) {
             tracing::warn!(monitor = %name, reason = "OutputFile", "{error}");
         }
         if gone && let Err(error) = tokio::task::block_in_place(|| self.house.store.forget(&name.to_string())) {
