@@ -18,7 +18,7 @@ pub type Snapshot = Arc<BTreeMap<MonitorName, Posted>>;
 /// What stands on the board for one monitor.
 #[derive(Debug, Clone)]
 pub struct Posted {
-    /// The latest report; `None` before the first good sample.
+    /// The latest report; `None` before the first sample.
     pub report: Option<Arc<Report>>,
     /// How the monitor itself is doing.
     pub pulse: Arc<Pulse>,
@@ -41,6 +41,8 @@ pub struct Pulse {
     pub coverage: Option<f64>,
     /// What the last good sample took.
     pub phases: Option<Phases>,
+    /// Why history is kept in memory only at present; `None` while it is stored.
+    pub unstored: Option<&'static str>,
 }
 
 /// What the parts of one sample took, in seconds.
@@ -58,21 +60,27 @@ pub struct Phases {
 
 /// Where monitors post. Cheap to clone; clones are the same board.
 #[derive(Debug, Clone, Default)]
-pub struct Board(Arc<watch::Sender<Snapshot>>);
+pub struct Board {
+    posts: Arc<watch::Sender<Snapshot>>,
+    refused: Arc<watch::Sender<Refused>>,
+}
+
+/// How much is wrong in each file that has something wrong in it.
+pub type Refused = BTreeMap<String, u64>;
 
 impl Board {
     /// Posts a monitor's new report and pulse in place of its former ones.
     pub fn post(&self, monitor: &MonitorName, report: Arc<Report>, pulse: Pulse) {
         let posted = Posted { report: Some(report), pulse: Arc::new(pulse) };
-        self.0.send_modify(|all| {
+        self.posts.send_modify(|all| {
             Arc::make_mut(all).insert(monitor.clone(), posted);
         });
     }
 
-    /// Posts a monitor's new pulse and leaves its last report, as after a failed sample.
+    /// Posts a monitor's new pulse and leaves its last report, as when it starts or cannot even begin to sample.
     pub fn post_pulse(&self, monitor: &MonitorName, pulse: Pulse) {
         let pulse = Arc::new(pulse);
-        self.0.send_modify(|all| {
+        self.posts.send_modify(|all| {
             let posted = Arc::make_mut(all).entry(monitor.clone());
             posted
                 .and_modify(|posted| posted.pulse = pulse.clone())
@@ -82,17 +90,29 @@ impl Board {
 
     /// Takes a monitor off the board; nothing happens when it is not there.
     pub fn remove(&self, monitor: &MonitorName) {
-        self.0.send_if_modified(|all| all.contains_key(monitor) && Arc::make_mut(all).remove(monitor).is_some());
+        self.posts.send_if_modified(|all| all.contains_key(monitor) && Arc::make_mut(all).remove(monitor).is_some());
+    }
+
+    /// Posts the files in which something was refused, each as often as it has faults, in place of the former ones.
+    pub fn refuse(&self, files: impl Iterator<Item = String>) {
+        let mut refused = Refused::new();
+        files.for_each(|file| *refused.entry(file).or_default() += 1);
+        self.refused.send_replace(refused);
+    }
+
+    /// The files in which something is refused at present.
+    pub fn refused(&self) -> Refused {
+        self.refused.borrow().clone()
     }
 
     /// What stands on the board now.
     pub fn latest(&self) -> Snapshot {
-        self.0.borrow().clone()
+        self.posts.borrow().clone()
     }
 
     /// A receiver that wakes at every change. The present snapshot counts as seen.
     pub fn watch(&self) -> watch::Receiver<Snapshot> {
-        self.0.subscribe()
+        self.posts.subscribe()
     }
 }
 

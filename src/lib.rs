@@ -15,16 +15,16 @@
 //! |---|---|---|---|
 //! | 0 | [`lag`] | brackets, refinement, states, aggregates, the report; pure | reads a clock, waits, fails |
 //! | 0 | [`crd`] | the LagMonitor: types, defaults, bounds, rules | behaves |
-//! | 0 | [`clock`] | the wall's time, a faster one, one that tests step | |
-//! | 1 | [`kafka`] | one read-only pass over a cluster, failures as data; all `unsafe` | joins a group, commits, decides |
-//! | 1 | [`store`] | SQLite: histories, states, samples | computes |
-//! | 1 | [`board`] | the latest report of each monitor | remembers |
-//! | 1 | [`sim`] | a simulated cluster on loopback | stands in the way of a real one |
-//! | 2 | [`monitor`] | one LagMonitor at work | knows Kubernetes |
-//! | 2 | [`output`] | a report as table, JSON, CSV, file, metrics | computes |
-//! | 3 | [`http`] | probes and metrics, from the board | calls Kafka |
-//! | 3 | [`reconcile`] | documents and references to plans, plans to running monitors | does arithmetic of lag |
-//! | 4 | [`cli`] | the commands | has logic |
+//! | 1 | [`clock`] | the wall's time, a faster one, one that tests step | |
+//! | 2 | [`kafka`] | one read-only pass over a cluster, failures as data; all `unsafe` | joins a group, commits, decides |
+//! | 2 | [`store`] | SQLite: histories, states, samples | computes |
+//! | 2 | [`board`] | the latest report of each monitor | remembers |
+//! | 2 | [`sim`] | a simulated cluster on loopback | stands in the way of a real one |
+//! | 3 | [`monitor`] | one LagMonitor at work | knows Kubernetes |
+//! | 3 | [`output`] | a report as table, JSON, CSV, file, metrics | computes |
+//! | 4 | [`http`] | probes and metrics, from the board | calls Kafka |
+//! | 4 | [`reconcile`] | documents and references to plans, plans to running monitors | does arithmetic of lag |
+//! | 5 | [`cli`] | the commands | has logic |
 //!
 //! A room imports from the layers above it in this table only, and rooms of one layer do not know each other.
 //! `tests/tidy.rs` keeps that and the other rules by reading the source.

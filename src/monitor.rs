@@ -70,7 +70,7 @@ struct Monitor {
 
 impl Monitor {
     fn start(name: MonitorName, task: Task, house: House) -> Self {
-        let loaded = block_in_place(|| house.store.load(&name.to_string(), None));
+        let loaded = block_in_place(|| house.store.load(&name.to_string()));
         let memory = loaded.unwrap_or_else(|error| {
             tracing::warn!(monitor = %name, reason = %error.reason(), %error, "starting without history");
             Memory::default()
@@ -108,6 +108,7 @@ impl Monitor {
     /// Takes one sample, posts and stores it; says whether anything of the cluster could be seen.
     async fn sample(&mut self, cluster: &Cluster, interval: Duration) -> bool {
         let deadline = interval.mul_f64(0.8).clamp(DEADLINES.0, DEADLINES.1);
+        let before = self.memory.last.cluster_id.clone();
         let (report, mut phases) = sample(cluster, &mut self.memory, &self.task, deadline, &self.house.clock).await;
         let coverage = report.sampling.coverage;
         self.pulse.samples += 1;
@@ -122,11 +123,15 @@ impl Monitor {
         let report = Arc::new(report);
         let stored = Instant::now();
         let name = self.name.to_string();
+        if before.is_some() && report.cluster.id.is_some() && before != report.cluster.id {
+            tracing::warn!(monitor = %self.name, "another cluster answers here: history starts anew");
+            block_in_place(|| self.house.store.forget(&name)).unwrap_or_else(|error| tracing::warn!("{error}"));
+        }
         let saved = block_in_place(|| self.house.store.save(&name, &mut self.memory, &report));
         let fold_due = saved.as_ref().is_ok_and(|saved| saved.fold_due);
-        if let Err(error) = saved {
-            tracing::warn!(monitor = %self.name, reason = %error.reason(), %error, "history was not stored");
-        }
+        let trouble =
+            saved.err().map(|error| (error.reason(), error.to_string())).or_else(|| self.house.store.degraded());
+        self.tell_storage(trouble);
         phases.store = stored.elapsed().as_secs_f64();
         if coverage > 0.0 {
             self.pulse.last_sample = Some(self.house.clock.now());
@@ -153,13 +158,25 @@ impl Monitor {
     fn tell_failures(&mut self, report: &Report) {
         let monitor = &self.name;
         for failure in report.errors.iter().filter(|failure| !self.failures.contains(failure)) {
-            let (reason, scope) = (failure.reason, failure.scope);
-            tracing::warn!(%monitor, ?reason, ?scope, name = failure.name, "{}", failure.message);
+            tracing::warn!(%monitor, reason = ?failure.reason, "{}", failure.message);
         }
         if report.errors.is_empty() && !self.failures.is_empty() {
             tracing::info!(%monitor, "everything can be read again");
         }
         self.failures.clone_from(&report.errors);
+    }
+
+    /// Logs that history is kept in memory only, and when that is over.
+    fn tell_storage(&mut self, trouble: Option<(&'static str, String)>) {
+        let monitor = &self.name;
+        let before = std::mem::replace(&mut self.pulse.unstored, trouble.as_ref().map(|(reason, _)| *reason));
+        match trouble {
+            Some((reason, why)) if before != Some(reason) => {
+                tracing::warn!(%monitor, reason, "history is kept in memory only: {why}");
+            }
+            None if before.is_some() => tracing::info!(%monitor, "history is stored again"),
+            _ => {}
+        }
     }
 
     /// Logs every group that changed its state since the last sample.
@@ -176,7 +193,7 @@ impl Monitor {
             let before = place.ok().and_then(|i| self.states.get(i)).map(|held| held.2);
             if let Some(before) = before.filter(|before| before != state) {
                 let monitor = &self.name;
-                tracing::info!(%monitor, %group, %topic, from = ?before, to = ?state, "{group} is {state:?} on {topic}");
+                tracing::info!(%monitor, %group, %topic, from = %before, to = %state, "{group} is {state} on {topic}");
             }
         }
         self.states = states;

@@ -119,27 +119,21 @@ impl Store {
         self.inner().degraded.as_ref().map(|error| (error.reason(), error.to_string()))
     }
 
-    /// What `monitor` remembered; nothing when it is new, or when its rows are of a cluster other than `cluster_id`.
+    /// What `monitor` remembered; nothing when it is new.
     ///
     /// Groups come back without the committed offsets of their partitions, and the last pass as one without answers.
     ///
     /// # Errors
     /// [`Error::Damaged`] when the rows make no sense; the file is set aside, and the next call finds an empty one.
-    pub fn load(&self, monitor: &str, cluster_id: Option<&str>) -> Result<Memory, Error> {
-        self.inner().guard(|inner| {
-            let memory = load::load(&inner.connection, monitor)?.filter(|memory| {
-                let stored = memory.last.cluster_id.as_deref();
-                stored.is_none() || cluster_id.is_none() || stored == cluster_id
-            });
-            match memory {
-                Some(memory) => {
-                    inner.known.insert(monitor.to_owned());
-                    Ok(memory)
-                }
-                None => {
-                    inner.forget(monitor)?;
-                    Ok(Memory::default())
-                }
+    pub fn load(&self, monitor: &str) -> Result<Memory, Error> {
+        self.inner().guard(|inner| match load::load(&inner.connection, monitor)? {
+            Some(memory) => {
+                inner.known.insert(monitor.to_owned());
+                Ok(memory)
+            }
+            None => {
+                inner.forget(monitor)?;
+                Ok(Memory::default())
             }
         })
     }

@@ -22,6 +22,9 @@ use crate::store::Store;
 /// How often documents and Secrets are read again.
 const LOOK: Duration = Duration::from_secs(2);
 
+/// How long changed files must stay as they are before they count.
+const SETTLE: Duration = Duration::from_millis(300);
+
 /// Runs until it is stopped.
 pub(super) async fn run(arguments: Run) -> anyhow::Result<u8> {
     let mut files = Files::read(&arguments.filename, arguments.secrets_dir.as_deref());
@@ -64,10 +67,14 @@ pub(super) async fn run(arguments: Run) -> anyhow::Result<u8> {
             () = stop.cancelled() => break,
             () = tokio::time::sleep(LOOK) => {}
         }
+        // A file that is being written looks different a moment later.
         let now = Files::read(&arguments.filename, arguments.secrets_dir.as_deref());
         if now != files {
-            apply(&mut fleet, local.load(&now)).await;
-            files = now;
+            tokio::time::sleep(SETTLE).await;
+            if now == Files::read(&arguments.filename, arguments.secrets_dir.as_deref()) {
+                apply(&mut fleet, local.load(&now)).await;
+                files = now;
+            }
         }
     }
     fleet.stop().await;
@@ -80,7 +87,12 @@ async fn apply(fleet: &mut Fleet, wanted: Wanted) {
         let file = refusal.file.display();
         tracing::error!(%file, line = refusal.line, field = refusal.field, reason = "InvalidSpec", "{refusal}");
     }
+    fleet.board().refuse(wanted.refused.iter().map(|refusal| refusal.file.display().to_string()));
+    let whole = wanted.refused.is_empty();
     fleet.apply(wanted.plans, &wanted.keep).await;
+    if whole {
+        fleet.forget_others();
+    }
 }
 
 /// `$XDG_STATE_HOME/highwater`, else `~/.local/state/highwater`.

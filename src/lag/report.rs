@@ -241,6 +241,16 @@ pub enum State {
     Offline,
 }
 
+impl std::fmt::Display for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Online => "ONLINE",
+            Self::Recovering => "RECOVERING",
+            Self::Offline => "OFFLINE",
+        })
+    }
+}
+
 /// Where an age is heading over the last samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -20,6 +20,7 @@ pub struct Fleet {
     house: House,
     output_dir: PathBuf,
     running: BTreeMap<MonitorName, Running>,
+    planned: BTreeSet<MonitorName>,
 }
 
 #[derive(Debug)]
@@ -33,12 +34,13 @@ struct Running {
 impl Fleet {
     /// A fleet without monitors, whose report files go below `output_dir`.
     pub fn new(house: House, output_dir: PathBuf) -> Self {
-        Self { house, output_dir, running: BTreeMap::new() }
+        Self { house, output_dir, running: BTreeMap::new(), planned: BTreeSet::new() }
     }
 
     /// Makes the running monitors those of `plans`. Monitors in `keep` go on as they are, planned or not.
     pub async fn apply(&mut self, plans: Vec<Plan>, keep: &BTreeSet<MonitorName>) {
         let plans: BTreeMap<MonitorName, Plan> = plans.into_iter().map(|plan| (plan.monitor.clone(), plan)).collect();
+        self.planned = plans.keys().chain(keep).cloned().collect();
         let others: Vec<MonitorName> = self.running.keys().filter(|name| !keep.contains(name)).cloned().collect();
         for name in others {
             let planned = plans.get(&name);
@@ -53,6 +55,9 @@ impl Fleet {
         for (name, plan) in plans {
             if !self.running.contains_key(&name) && !plan.suspend {
                 tracing::info!(monitor = %name, brokers = plan.connection.brokers.join(","), "sampling");
+                for field in &plan.unused {
+                    tracing::warn!(monitor = %name, field, "this version does nothing with {field} yet");
+                }
                 let running = self.start(plan);
                 self.running.insert(name, running);
             }
@@ -69,19 +74,36 @@ impl Fleet {
         }
     }
 
-    /// Ends a monitor whose plan changed or is gone: its series go, its file unless it is written again, and with the
-    /// plan its history.
+    /// The board on which the monitors post.
+    pub fn board(&self) -> &Board {
+        &self.house.board
+    }
+
+    /// Removes the history of every monitor that the last plans did not name.
+    pub fn forget_others(&self) {
+        let store = &self.house.store;
+        let planned: BTreeSet<String> = self.planned.iter().map(MonitorName::to_string).collect();
+        let forgotten = tokio::task::block_in_place(|| {
+            let others = store.monitors()?.into_iter().filter(|name| !planned.contains(name));
+            others.map(|name| store.forget(&name).map(|()| name)).collect::<Result<Vec<_>, _>>()
+        });
+        match forgotten {
+            Ok(names) => names.iter().for_each(|monitor| tracing::info!(%monitor, "removed, with its history")),
+            Err(error) => tracing::warn!(reason = error.reason(), "{error}"),
+        }
+    }
+
+    /// Ends a monitor whose plan changed or is gone. Its series and its file go with it, unless they come again.
     async fn end(&self, running: Running, planned: Option<&Plan>) {
         let (name, file) = (running.plan.monitor.clone(), running.file.clone());
-        let written_again = planned.is_some_and(|plan| !plan.suspend && plan.output_file == running.plan.output_file);
-        let gone = planned.is_none();
+        let goes_on = planned.filter(|plan| !plan.suspend);
+        let written_again = goes_on.is_some_and(|plan| plan.output_file == running.plan.output_file);
         running.end().await;
-        self.house.board.remove(&name);
+        if goes_on.is_none() {
+            self.house.board.remove(&name);
+        }
         if !written_again && let Some(Err(error)) = file.map(|file| file.remove()) {
             tracing::warn!(monitor = %name, reason = "OutputFile", "{error}");
-        }
-        if gone && let Err(error) = tokio::task::block_in_place(|| self.house.store.forget(&name.to_string())) {
-            tracing::warn!(monitor = %name, reason = error.reason(), "{error}");
         }
     }
 

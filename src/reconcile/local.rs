@@ -38,6 +38,20 @@ impl Local {
         Ok(Self { documents: Documents::new()?, good: BTreeMap::new() })
     }
 
+    /// Files that held monitors and hold nothing at all now: most likely they are being written.
+    fn emptied(&self, files: &Files) -> Vec<Refusal> {
+        let empty = files.documents.iter().filter(|(_, text)| text.as_ref().is_ok_and(|text| text.trim().is_empty()));
+        empty
+            .filter(|(file, _)| self.good.contains_key(file))
+            .map(|(file, _)| Refusal {
+                file: file.clone(),
+                line: 1,
+                field: String::new(),
+                message: "is empty: its monitors go on; remove the file to end them".to_owned(),
+            })
+            .collect()
+    }
+
     /// Makes plans of what the files hold.
     pub fn load(&mut self, files: &Files) -> Wanted {
         let loaded = self.documents.load(files);
@@ -59,6 +73,7 @@ impl Local {
                 wanted.refused.push(source.refusal(&invalid.field, invalid.problem.to_string()));
             }
         }
+        wanted.refused.extend(self.emptied(files));
         let bad: BTreeSet<&PathBuf> = wanted.refused.iter().map(|refusal| &refusal.file).collect();
         self.good.retain(|file, _| bad.contains(file));
         for (name, source) in sources {

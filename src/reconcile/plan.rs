@@ -34,6 +34,8 @@ pub struct Plan {
     pub output_file: Option<String>,
     /// Whether sampling is to stop.
     pub suspend: bool,
+    /// Fields that are written and that this version does nothing with.
+    pub unused: Vec<&'static str>,
 }
 
 /// Why a LagMonitor can't be sampled as it is written.
@@ -158,6 +160,7 @@ pub fn plan(monitor: &LagMonitor, resolved: &Resolved) -> Result<Plan, Invalid> 
         policy: policy(&spec.sampling),
         output_file: spec.output.file.as_ref().map(|file| file.path.clone()),
         suspend: spec.suspend,
+        unused: unused(spec),
         monitor: MonitorName { namespace, name },
     })
 }
@@ -186,6 +189,12 @@ pub fn refuse_conflicts(plans: Vec<Plan>) -> (Vec<Plan>, Vec<(MonitorName, Inval
         good.push(plan);
     }
     (good, refused)
+}
+
+fn unused(spec: &LagMonitorSpec) -> Vec<&'static str> {
+    let fields =
+        [("spec.slo", spec.slo != Default::default()), ("spec.output.configMap", spec.output.config_map.is_some())];
+    fields.into_iter().filter(|(_, written)| *written).map(|(field, _)| field).collect()
 }
 
 fn taken(field: &str, what: &'static str, value: String, holder: &MonitorName) -> Invalid {

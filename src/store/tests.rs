@@ -97,13 +97,13 @@ proptest! {
             }
             if event <= 1 {
                 store = reopened(store, folder.path());
-                let found = store.load("m", Some("cluster")).unwrap();
+                let found = store.load("m").unwrap();
                 assert_same(&found, &memory);
             }
         }
         let report = cluster.sample(&mut memory, 60_000, &[(Some(0), false)]);
         store.save("m", &mut memory, &report).unwrap();
-        let found = reopened(store, folder.path()).load("m", Some("cluster")).unwrap();
+        let found = reopened(store, folder.path()).load("m").unwrap();
         assert_same(&found, &memory);
     }
 
@@ -125,10 +125,10 @@ proptest! {
         }
         std::fs::write(&path, bytes).unwrap();
         let store = Store::open(folder.path()).unwrap().store;
-        let found = match store.load("m", None) {
+        let found = match store.load("m") {
             Err(error) => {
                 prop_assert_eq!(error.reason(), "StorageDamaged", "{}", error);
-                store.load("m", None).unwrap()
+                store.load("m").unwrap()
             }
             Ok(found) => found,
         };
@@ -175,14 +175,14 @@ fn what_was_saved_survives_a_kill() {
         std::fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
     }
     assert!(copy.path().join("highwater.db-wal").metadata().unwrap().len() > 0);
-    assert_same(&open(copy.path()).load("m", None).unwrap(), &memory);
+    assert_same(&open(copy.path()).load("m").unwrap(), &memory);
 }
 
 #[test]
 fn a_cluster_that_is_away_after_a_restart_is_not_forgotten() {
     let folder = tempfile::tempdir().unwrap();
     let expected = five_samples(folder.path());
-    let mut memory = open(folder.path()).load("m", None).unwrap();
+    let mut memory = open(folder.path()).load("m").unwrap();
     let failure = crate::lag::reason::Failure {
         scope: crate::lag::reason::Scope::Cluster,
         name: String::new(),
@@ -194,16 +194,6 @@ fn a_cluster_that_is_away_after_a_restart_is_not_forgotten() {
     assert_eq!(report.groups.len(), 2);
     let runs = |memory: &Memory| memory.partition("topic-0", 0).unwrap().history.runs.clone();
     assert_eq!(runs(&memory), runs(&expected));
-}
-
-#[test]
-fn a_history_of_another_cluster_is_dropped() {
-    let folder = tempfile::tempdir().unwrap();
-    five_samples(folder.path());
-    let store = open(folder.path());
-    assert!(!store.load("m", Some("cluster")).unwrap().topics.is_empty());
-    assert!(store.load("m", Some("another")).unwrap().topics.is_empty());
-    assert!(store.load("m", Some("cluster")).unwrap().topics.is_empty());
 }
 
 #[test]
@@ -239,8 +229,8 @@ fn monitors_do_not_see_one_another() {
     assert_eq!(store.monitors().unwrap(), ["shop/one", "shop/two"]);
     store.forget("shop/two").unwrap();
     let store = reopened(store, folder.path());
-    assert_same(&store.load("shop/one", None).unwrap(), &one);
-    assert!(store.load("shop/two", None).unwrap().topics.is_empty());
+    assert_same(&store.load("shop/one").unwrap(), &one);
+    assert!(store.load("shop/two").unwrap().topics.is_empty());
 }
 
 #[test]
@@ -302,11 +292,11 @@ fn histories_that_were_thinned_come_back_thinned_after_folding() {
         store.save("m", &mut memory, &report).unwrap();
     }
     let store = reopened(store, folder.path());
-    let found = store.load("m", None).unwrap();
+    let found = store.load("m").unwrap();
     let runs = |memory: &Memory| memory.partition("topic-0", 1).unwrap().history.runs.clone();
     assert!(runs(&memory).iter().all(|run| runs(&found).contains(run)));
     store.fold("m", &memory, 600).unwrap();
-    assert_same(&reopened(store, folder.path()).load("m", None).unwrap(), &memory);
+    assert_same(&reopened(store, folder.path()).load("m").unwrap(), &memory);
 }
 
 #[test]
@@ -319,7 +309,7 @@ fn a_newer_database_is_set_aside() {
     let (kept, error) = opened.set_aside.unwrap();
     assert!(matches!(error, Error::Newer { found: 99, .. }) && opened.fresh);
     let version: u32 = Connection::open(kept).unwrap().pragma_query_value(None, "user_version", |r| r.get(0)).unwrap();
-    assert_eq!((version, opened.store.load("m", None).unwrap().topics.len()), (99, 0));
+    assert_eq!((version, opened.store.load("m").unwrap().topics.len()), (99, 0));
 }
 
 #[test]
@@ -362,7 +352,7 @@ fn a_lock_of_another_program_is_waited_out_in_memory() {
     let report = cluster.sample(&mut memory, 60_000, &[(Some(5), false)]);
     store.save("m", &mut memory, &report).unwrap();
     assert_eq!(store.degraded(), None);
-    assert_same(&reopened(store, folder.path()).load("m", None).unwrap(), &memory);
+    assert_same(&reopened(store, folder.path()).load("m").unwrap(), &memory);
 }
 
 #[test]
@@ -389,7 +379,7 @@ fn a_full_disk_heals() {
     limit(1_000_000);
     let report = cluster.sample(&mut memory, 60_000, &[(Some(0), false)]);
     store.save("m", &mut memory, &report).unwrap();
-    assert_same(&reopened(store, folder.path()).load("m", None).unwrap(), &memory);
+    assert_same(&reopened(store, folder.path()).load("m").unwrap(), &memory);
 }
 
 #[test]
@@ -404,7 +394,7 @@ fn damage_that_shows_while_running_costs_one_save() {
     assert_eq!(store.degraded(), None);
     let report = cluster.sample(&mut memory, 60_000, &[(Some(0), false)]);
     store.save("m", &mut memory, &report).unwrap();
-    assert_same(&reopened(store, folder.path()).load("m", None).unwrap(), &memory);
+    assert_same(&reopened(store, folder.path()).load("m").unwrap(), &memory);
     let kept = |name: &str| name.starts_with("highwater.db.damaged-") && !name.ends_with("-wal");
     let names = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name());
     assert_eq!(names.filter(|name| kept(name.to_str().unwrap())).count(), 1);

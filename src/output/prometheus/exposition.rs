@@ -8,7 +8,7 @@ use super::families::{self, Family, Kind, Process, Source};
 use super::negotiation::Format;
 use super::rows::Rows;
 use super::units::{Unit, Units};
-use crate::board::Snapshot;
+use crate::board::{Refused, Snapshot};
 use crate::lag::report::Detail;
 
 /// A piece is sent on when it is so long; it is longer by the partitions of one topic at most.
@@ -30,7 +30,7 @@ pub struct Exposition {
 ///
 /// No two monitors of the snapshot may share a cluster name, or their series would be the same.
 pub fn exposition(board: &Snapshot, detail: Detail, format: Format) -> Exposition {
-    let process = Process { detail, partition_series: partition_series(board) };
+    let process = Process { detail, partition_series: partition_series(board), refused: Refused::new() };
     Exposition { units: Units::new(board, detail), process, format, family: 0, unit: 0, ended: false }
 }
 
@@ -47,6 +47,13 @@ impl Iterator for Exposition {
 }
 
 impl Exposition {
+    /// With the files in which something is refused.
+    #[must_use]
+    pub fn with_refused(mut self, refused: Refused) -> Self {
+        self.process.refused = refused;
+        self
+    }
+
     /// Writes the samples of one family about one unit, and moves on.
     fn step(&mut self, out: &mut Vec<u8>) {
         let Some(family) = families::all().get(self.family) else {
@@ -127,6 +134,7 @@ mod tests {
             last_sample: Some(1_772_366_400_123),
             coverage: Some(0.95),
             phases: Some(Phases { observe: 0.2, probe: 0.05, judge: 0.01, store: 0.002 }),
+            unstored: Some("StorageFull"),
         }
     }
 

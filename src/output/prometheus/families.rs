@@ -9,7 +9,7 @@ mod operation;
 use std::sync::LazyLock;
 
 use super::rows::{Rows, Value};
-use crate::board::Posted;
+use crate::board::{Posted, Refused};
 use crate::lag::report::{Detail, Group, GroupPartition, GroupTopic};
 
 /// One metric.
@@ -56,10 +56,12 @@ pub(super) enum Source {
 }
 
 /// What is said about the process as a whole.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Process {
     pub(super) detail: Detail,
     pub(super) partition_series: usize,
+    /// The files in which something is refused, and how much.
+    pub(super) refused: Refused,
 }
 
 /// Every metric, in the order in which they are written and documented.

@@ -43,6 +43,16 @@ pub(super) const FAMILIES: &[Family] = &[
         }),
     )
     .with(&["phase"]),
+    Family::gauge(
+        "highwater_monitor_storage_degraded",
+        "1 while history is kept in memory only, with the reason; absent while it is stored.",
+        Source::Monitor(|posted, rows| {
+            if let Some(reason) = posted.pulse.unstored {
+                rows.put_with(&[("reason", reason)], 1_u32);
+            }
+        }),
+    )
+    .with(&["reason"]),
     Family::counter(
         "highwater_monitor_samples_total",
         "Samples begun.",
@@ -77,6 +87,16 @@ pub(super) const FAMILIES: &[Family] = &[
         }),
     )
     .with(&["scope", "reason"]),
+    Family::gauge(
+        "highwater_documents_refused",
+        "Faults in a file of documents, for which something in it is refused; absent for a file without.",
+        Source::Process(|process, rows| {
+            for (file, faults) in &process.refused {
+                rows.put_with(&[("file", file)], *faults);
+            }
+        }),
+    )
+    .with(&["file"]),
     Family::gauge(
         "highwater_metrics_detail",
         "How deep these metrics go: 1 for the detail in force, 0 for the others.",
