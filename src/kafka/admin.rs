@@ -17,8 +17,8 @@ use rdkafka::types::RDKafkaType;
 use tokio::sync::oneshot;
 
 use super::answers::{
-    ClassicGroup, ClusterAnswer, Code, DescribedGroup, ListedGroup, Listing, Node, OffsetAnswer, Reply, TopicAnswer,
-    kind, state, state_named,
+    ClassicGroup, Code, DescribedGroup, ListedGroup, Listing, Metadata, Node, OffsetAnswer, Reply, TopicAnswer, kind,
+    state, state_named,
 };
 use super::assignment;
 use super::hub::Hub;
@@ -68,6 +68,9 @@ mod raw {
     }
 }
 
+/// The longest time that librdkafka takes, in milliseconds.
+const FOREVER: c_int = 3_600_000;
+
 /// Some brokers did not answer, others did.
 const PARTIAL: c_int = -158;
 
@@ -116,12 +119,31 @@ struct Delivery {
     replied: Millis,
 }
 
+/// How a request is made.
+#[derive(Clone, Copy)]
+struct Ask {
+    timeout: Duration,
+    read_committed: bool,
+    /// The broker to ask, where it matters.
+    broker: Option<i32>,
+    /// Whether a group's coordinator is asked. librdkafka ends the process when a coordinator comes up after such a
+    /// request has timed out (confluentinc/librdkafka#4605): so it never does, and is left behind with its client.
+    coordinator: bool,
+}
+
+impl Ask {
+    fn within(timeout: Duration) -> Self {
+        Self { timeout, read_committed: false, broker: None, coordinator: false }
+    }
+}
+
 /// A request under way. The order of the fields is that in which they must go: an event before its client.
 struct Pending {
     receiver: oneshot::Receiver<Delivery>,
     sent: Millis,
     timeout: Duration,
-    _client: Arc<Inner>,
+    answered: bool,
+    client: Arc<Inner>,
 }
 
 impl Pending {
@@ -129,10 +151,19 @@ impl Pending {
         let Ok(Ok(delivery)) = tokio::time::timeout(self.timeout, &mut self.receiver).await else {
             return Err(Code::TIMED_OUT);
         };
+        self.answered = true;
         // SAFETY: the event is alive.
         match unsafe { raw::rd_kafka_event_error(delivery.event.0) } {
             0 => Ok(Reply { value: read(delivery.event.0), sent: self.sent, replied: delivery.replied }),
             code => Err(Code(code)),
+        }
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.client.client.context().leave_behind();
         }
     }
 }
@@ -180,19 +211,23 @@ impl Admin {
 
     fn submit(
         &self,
-        timeout: Duration,
-        read_committed: bool,
+        ask: Ask,
         call: impl FnOnce(*mut sys::rd_kafka_t, *const sys::rd_kafka_AdminOptions_t, *mut sys::rd_kafka_queue_t),
     ) -> Pending {
         let (sender, receiver) = oneshot::channel::<Delivery>();
         let sent = self.hub().clock.now();
         // SAFETY: options live until they are destroyed below; calls copy them. The box becomes a box again in
-        // `on_event`, which librdkafka calls exactly once for each call.
+        // `on_event`, which librdkafka calls at most once for each call.
         unsafe {
             let options = sys::rd_kafka_AdminOptions_new(self.rk(), sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_ANY);
             let mut text = [0; 128];
-            sys::rd_kafka_AdminOptions_set_request_timeout(options, native(timeout), text.as_mut_ptr(), text.len());
-            if read_committed {
+            let (buffer, size) = (text.as_mut_ptr(), text.len());
+            let timeout = if ask.coordinator { FOREVER } else { native(ask.timeout.mul_f32(0.9)) };
+            sys::rd_kafka_AdminOptions_set_request_timeout(options, timeout, buffer, size);
+            if let Some(broker) = ask.broker {
+                sys::rd_kafka_AdminOptions_set_broker(options, broker, buffer, size);
+            }
+            if ask.read_committed {
                 let level = sys::rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED;
                 let error = sys::rd_kafka_AdminOptions_set_isolation_level(options, level);
                 if !error.is_null() {
@@ -203,27 +238,11 @@ impl Admin {
             call(self.rk(), options, self.0.queue);
             sys::rd_kafka_AdminOptions_destroy(options);
         }
-        Pending { receiver, sent, timeout, _client: self.0.clone() }
+        Pending { receiver, sent, timeout: ask.timeout, answered: false, client: self.0.clone() }
     }
 
-    /// The cluster's id and live brokers.
-    pub(super) async fn cluster(&self, timeout: Duration) -> Result<Reply<ClusterAnswer>, Code> {
-        // SAFETY: the arguments are those of `submit`.
-        let pending = self.submit(timeout, false, |rk, o, q| unsafe { sys::rd_kafka_DescribeCluster(rk, o, q) });
-        // SAFETY: the event is alive while it is read, and of the type asked for.
-        let read = |event| unsafe {
-            let result = sys::rd_kafka_event_DescribeCluster_result(event);
-            let nodes = each(|n| sys::rd_kafka_DescribeCluster_result_nodes(result, n)).map(|node| {
-                let (host, port) = (text(sys::rd_kafka_Node_host(node)), sys::rd_kafka_Node_port(node));
-                Node { id: sys::rd_kafka_Node_id(node), address: format!("{host}:{port}").into() }
-            });
-            ClusterAnswer { id: name(sys::rd_kafka_DescribeCluster_result_cluster_id(result)), nodes: nodes.collect() }
-        };
-        pending.reply(read).await
-    }
-
-    /// The names of all topics that may be seen. Blocks.
-    pub(super) fn topic_names(&self, timeout: Duration) -> Result<Vec<Name>, Code> {
+    /// The cluster's id, its live brokers, and the names of all topics that may be seen. Blocks.
+    pub(super) fn metadata(&self, timeout: Duration) -> Result<Metadata, Code> {
         let mut metadata = std::ptr::null();
         // SAFETY: the result is read while it is alive and destroyed once. No reference is made to structs with enums.
         unsafe {
@@ -231,20 +250,36 @@ impl Admin {
                 0 => {}
                 code => return Err(Code(code)),
             }
-            let count = usize::try_from((*metadata).topic_cnt).unwrap_or(0);
-            let names = (0..count).map(|i| text((*(*metadata).topics.add(i)).topic).into()).collect();
+            let brokers = (0..count((*metadata).broker_cnt)).map(|i| (*metadata).brokers.add(i));
+            let nodes =
+                brokers.map(|b| Node { id: (*b).id, address: format!("{}:{}", text((*b).host), (*b).port).into() });
+            let topics = (0..count((*metadata).topic_cnt)).map(|i| text((*(*metadata).topics.add(i)).topic).into());
+            let id = sys::rd_kafka_clusterid(self.rk(), 0);
+            let answer = Metadata {
+                cluster_id: name(id),
+                answered_by: (*metadata).orig_broker_id,
+                nodes: nodes.collect(),
+                topics: topics.collect(),
+            };
+            sys::rd_kafka_mem_free(self.rk(), id.cast());
             sys::rd_kafka_metadata_destroy(metadata);
-            Ok(names)
+            Ok(answer)
         }
     }
 
-    /// Ids, leaders and errors of the topics named, each once.
-    pub(super) async fn topics(&self, names: &[Name], timeout: Duration) -> Result<Reply<Vec<TopicAnswer>>, Code> {
+    /// Ids, leaders and errors of the topics named, each once, as `broker` knows them. Left to itself, librdkafka asks
+    /// the one that it takes for the controller, and waits for it when it is gone.
+    pub(super) async fn topics(
+        &self,
+        names: &[Name],
+        broker: i32,
+        timeout: Duration,
+    ) -> Result<Reply<Vec<TopicAnswer>>, Code> {
         let pending = {
             let names: Vec<_> = names.iter().map(|n| c_string(n)).collect();
             let mut pointers: Vec<_> = names.iter().map(|n| n.as_ptr()).collect();
             // SAFETY: names and pointers outlive the call, which copies them.
-            self.submit(timeout, false, |rk, o, q| unsafe {
+            self.submit(Ask { broker: Some(broker), ..Ask::within(timeout) }, |rk, o, q| unsafe {
                 let topics = sys::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
                 sys::rd_kafka_DescribeTopics(rk, topics, o, q);
                 sys::rd_kafka_TopicCollection_destroy(topics);
@@ -266,7 +301,7 @@ impl Admin {
         timeout: Duration,
     ) -> Result<Reply<Vec<OffsetAnswer>>, Code> {
         // SAFETY: the list is alive during the call, which copies it, and destroyed once.
-        let pending = self.submit(timeout, read_committed, |rk, o, q| unsafe {
+        let pending = self.submit(Ask { read_committed, ..Ask::within(timeout) }, |rk, o, q| unsafe {
             let list = sys::rd_kafka_topic_partition_list_new(c_int::try_from(asked.len()).unwrap_or(0));
             for (topic, partition, offset) in asked {
                 let topic = c_string(topic);
@@ -296,7 +331,7 @@ impl Admin {
         timeout: Duration,
     ) -> Result<Reply<Result<Vec<OffsetAnswer>, Code>>, Code> {
         // SAFETY: the request is alive during the call, which copies it, and destroyed once.
-        let pending = self.submit(timeout, false, |rk, o, q| unsafe {
+        let pending = self.submit(Ask { coordinator: true, ..Ask::within(timeout) }, |rk, o, q| unsafe {
             let mut request = sys::rd_kafka_ListConsumerGroupOffsets_new(c_string(group).as_ptr(), std::ptr::null());
             sys::rd_kafka_ListConsumerGroupOffsets(rk, &raw mut request, 1, o, q);
             sys::rd_kafka_ListConsumerGroupOffsets_destroy(request);
@@ -318,7 +353,8 @@ impl Admin {
     /// The groups of the consumer protocols, with their kinds.
     pub(super) async fn listing(&self, timeout: Duration) -> Result<Reply<Listing>, Code> {
         // SAFETY: the arguments are those of `submit`.
-        let pending = self.submit(timeout, false, |rk, o, q| unsafe { sys::rd_kafka_ListConsumerGroups(rk, o, q) });
+        let pending =
+            self.submit(Ask::within(timeout), |rk, o, q| unsafe { sys::rd_kafka_ListConsumerGroups(rk, o, q) });
         // SAFETY: the event is alive while it is read, and of the type asked for.
         let read = |event| unsafe {
             let result = sys::rd_kafka_event_ListConsumerGroups_result(event);
@@ -339,7 +375,7 @@ impl Admin {
             let ids: Vec<_> = ids.iter().map(|id| c_string(id)).collect();
             let mut pointers: Vec<_> = ids.iter().map(|id| id.as_ptr()).collect();
             // SAFETY: ids and pointers outlive the call, which copies them.
-            self.submit(timeout, false, |rk, o, q| unsafe {
+            self.submit(Ask { coordinator: true, ..Ask::within(timeout) }, |rk, o, q| unsafe {
                 sys::rd_kafka_DescribeConsumerGroups(rk, pointers.as_mut_ptr(), pointers.len(), o, q);
             })
         };
@@ -363,7 +399,7 @@ impl Admin {
                 0 | PARTIAL if !list.is_null() => {}
                 code => return Err(Code(code)),
             }
-            let count = usize::try_from((*list).group_cnt).unwrap_or(0);
+            let count = count((*list).group_cnt);
             let groups = (0..count).map(|i| read_classic((*list).groups.add(i))).collect();
             sys::rd_kafka_group_list_destroy(list);
             Ok(groups)
@@ -439,8 +475,12 @@ unsafe extern "C" fn on_log(rk: *const sys::rd_kafka_t, level: c_int, facility: 
     }
 }
 
+fn count(number: c_int) -> usize {
+    usize::try_from(number).unwrap_or(0)
+}
+
 fn native(timeout: Duration) -> c_int {
-    c_int::try_from(timeout.as_millis()).unwrap_or(c_int::MAX).clamp(1, 3_600_000)
+    c_int::try_from(timeout.as_millis()).unwrap_or(c_int::MAX).clamp(1, FOREVER)
 }
 
 /// A name with a zero byte in it, which Kafka has none of, becomes the empty name, which librdkafka refuses.
@@ -506,7 +546,7 @@ unsafe fn read_list(list: *const sys::rd_kafka_topic_partition_list_t) -> Vec<Of
     let mut names = Names::default();
     // SAFETY: the list is null or alive, with `cnt` elements.
     unsafe {
-        let count = if list.is_null() { 0 } else { usize::try_from((*list).cnt).unwrap_or(0) };
+        let count = if list.is_null() { 0 } else { count((*list).cnt) };
         (0..count).map(|i| read_row((*list).elems.add(i), -1, &mut names)).collect()
     }
 }
@@ -584,7 +624,7 @@ unsafe fn read_classic(group: *const sys::rd_kafka_group_info) -> ClassicGroup {
     // SAFETY: the group is alive, its members are `member_cnt`, and its error is read as the integer that it is.
     unsafe {
         let code = (&raw const (*group).err).cast::<c_int>().read();
-        let count = usize::try_from((*group).member_cnt).unwrap_or(0);
+        let count = count((*group).member_cnt);
         let members = (0..count).map(|i| {
             let member = (*group).members.add(i);
             let (bytes, length) = ((*member).member_assignment.cast::<u8>(), (*member).member_assignment_size);

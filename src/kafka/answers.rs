@@ -47,9 +47,13 @@ impl Code {
     }
 }
 
-pub(super) struct ClusterAnswer {
-    pub(super) id: Option<Name>,
+pub(super) struct Metadata {
+    pub(super) cluster_id: Option<Name>,
+    /// The broker that said it.
+    pub(super) answered_by: i32,
     pub(super) nodes: Vec<Node>,
+    /// The names of all topics that may be seen.
+    pub(super) topics: Vec<Name>,
 }
 
 pub(super) struct Node {

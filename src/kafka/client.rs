@@ -62,7 +62,8 @@ pub(super) fn connect(connection: &Connection, clock: Clock) -> Result<Admin, Er
 
 fn config(connection: &Connection) -> ClientConfig {
     let mut config = ClientConfig::new();
-    config.set_log_level(RDKafkaLogLevel::Info);
+    // What is shown is decided where log lines are written.
+    config.set_log_level(RDKafkaLogLevel::Debug);
     config.set("client.id", "highwater");
     config.set("socket.keepalive.enable", "true");
     config.set("socket.connection.setup.timeout.ms", "5000");

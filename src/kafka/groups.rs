@@ -5,7 +5,7 @@
 //! broker answered. What neither settles is described group by group.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt};
 
@@ -21,6 +21,9 @@ use crate::lag::reason::{Reason, Scope};
 /// Groups described in one call, and calls in flight: a call ends with its slowest group.
 const CHUNK: usize = 32;
 const IN_FLIGHT: usize = 8;
+
+/// How long the list of groups waits for a silent broker.
+const LISTING: Duration = Duration::from_secs(3);
 
 /// One group as far as it is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +68,9 @@ pub(super) async fn look(
     by: Instant,
     failures: &mut Failures,
 ) -> Vec<Found> {
-    let (listing, classic) = tokio::join!(admin.hub().faults.guard(None, admin.listing(left(by))), classic(admin, by));
+    // The list waits for every broker; what one that is down would add is known from before.
+    let patience = left(by).min(LISTING);
+    let (listing, classic) = tokio::join!(admin.hub().faults.guard(None, admin.listing(patience)), classic(admin, by));
     let listing = listing.map(|reply| reply.value);
     let silence = match &listing {
         Ok(listing) => listing.errors.first().map(|code| admin.hub().faults.blame(None, code.reason())),

@@ -1,5 +1,6 @@
 //! What a client shares with librdkafka's background thread: the clock, the faults, the log, the wish for a token.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 
 use super::faults::Faults;
@@ -10,12 +11,13 @@ pub(super) struct Hub {
     pub(super) clock: Clock,
     pub(super) faults: Faults,
     token_wanted: Option<mpsc::Sender<()>>,
+    left_behind: AtomicBool,
 }
 
 impl Hub {
     /// `token_wanted` is told whenever a new OAuth token is due.
     pub(super) fn new(clock: Clock, token_wanted: Option<mpsc::Sender<()>>) -> Self {
-        Self { clock, faults: Faults::default(), token_wanted }
+        Self { clock, faults: Faults::default(), token_wanted, left_behind: AtomicBool::new(false) }
     }
 
     /// Passes on the wish for a new token; without OAuth there is none.
@@ -23,6 +25,16 @@ impl Hub {
         if let Some(wanted) = &self.token_wanted {
             let _ = wanted.send(());
         }
+    }
+
+    /// A request was given up, while librdkafka goes on with it.
+    pub(super) fn leave_behind(&self) {
+        self.left_behind.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether requests were given up.
+    pub(super) fn has_left_behind(&self) -> bool {
+        self.left_behind.load(Ordering::Relaxed)
     }
 
     /// A log line of librdkafka. Its level is syslog's, lowered by one step: a connection that fails is a failure of

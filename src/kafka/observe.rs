@@ -23,10 +23,12 @@ use crate::lag::{Name, Offset};
 
 /// A cluster that is looked at again and again.
 ///
-/// librdkafka keeps what it once knew of a topic until the client is gone: where topics come and go without end, a
-/// new `Cluster` in the place of the old one gives the memory back.
+/// Its client is replaced after a pass that had to give up requests: librdkafka would go on with them, busily. It also
+/// keeps what it once knew of a topic until the client is gone: where topics come and go without end, `recycle` is the
+/// place to give the memory back.
 pub struct Cluster {
-    admin: Admin,
+    connection: Connection,
+    admin: Mutex<Admin>,
     memory: Mutex<Memory>,
 }
 
@@ -56,7 +58,8 @@ impl Cluster {
     /// # Errors
     /// When the settings themselves cannot be used.
     pub fn connect(connection: &Connection, clock: Clock) -> Result<Self, Error> {
-        Ok(Self { admin: client::connect(connection, clock)?, memory: Mutex::default() })
+        let admin = Mutex::new(client::connect(connection, clock)?);
+        Ok(Self { connection: connection.clone(), admin, memory: Mutex::default() })
     }
 
     /// One pass over the selected groups and topics; `read_committed` asks for the last stable offsets too.
@@ -65,19 +68,21 @@ impl Cluster {
     /// another reason than `NothingVisible` says that topics or groups may be missing here that still exist.
     /// Needs a tokio runtime.
     pub async fn observe(&self, selection: &Selection, read_committed: bool, deadline: Duration) -> Observation {
-        let clock = &self.admin.hub().clock;
+        let admin = self.admin();
+        let clock = &admin.hub().clock;
         let mut observation = Observation { started: clock.now(), ..Observation::default() };
         let mut failures = Failures::default();
         let budget = Budget { begun: Instant::now(), deadline };
-        let pass = self.pass(selection, read_committed, budget, &mut observation, &mut failures);
+        let pass = self.pass(&admin, selection, read_committed, budget, &mut observation, &mut failures);
         if let Err(reason) = pass.await {
-            match self.admin.hub().faults.no_token().filter(|_| reason == Reason::AuthenticationFailed) {
+            match admin.hub().faults.no_token().filter(|_| reason == Reason::AuthenticationFailed) {
                 Some(sentence) => failures.say(Scope::Cluster, "", reason, format!("no OAuth token: {sentence}")),
                 None => failures.add(Scope::Cluster, "", reason, "the cluster cannot be read"),
             }
         }
         observation.failures = failures.list();
         observation.finished = clock.now();
+        self.recycle(&admin);
         observation
     }
 
@@ -102,9 +107,11 @@ impl Cluster {
                 leader: leader.flatten(),
             })
             .collect();
-        let sent = self.admin.hub().clock.now();
-        let outcomes = offsets::ask(&self.admin, &questions, false, &Lost::new(), Instant::now() + deadline).await;
-        let replied = self.admin.hub().clock.now();
+        let admin = self.admin();
+        let sent = admin.hub().clock.now();
+        let outcomes = offsets::ask(&admin, &questions, false, &Lost::new(), Instant::now() + deadline).await;
+        let replied = admin.hub().clock.now();
+        self.recycle(&admin);
         let told = probes.into_iter().zip(leaders).zip(outcomes);
         told.map(|((probe, leader), outcome)| match outcome {
             _ if leader.is_none() => Told { probe, sent, replied, answer: Err(Reason::UnknownTopic) },
@@ -119,18 +126,17 @@ impl Cluster {
 
     async fn pass(
         &self,
+        admin: &Admin,
         selection: &Selection,
         read_committed: bool,
         budget: Budget,
         observation: &mut Observation,
         failures: &mut Failures,
     ) -> Result<(), Reason> {
-        let admin = &self.admin;
-        let cluster = admin.cluster(budget.deadline.mul_f64(0.4));
-        let cluster = admin.hub().faults.guard(None, cluster).await?.value;
-        observation.cluster_id = cluster.id;
-        observation.brokers = cluster.nodes.iter().map(|node| node.address.clone()).collect();
-        let topics = topics::look(admin, &selection.topics, budget.until(0.4), failures).await?;
+        let metadata = topics::metadata(admin, budget.until(0.4)).await?;
+        observation.cluster_id.clone_from(&metadata.cluster_id);
+        observation.brokers = metadata.nodes.iter().map(|node| node.address.clone()).collect();
+        let topics = topics::look(admin, &metadata, &selection.topics, budget.until(0.4), failures).await?;
         self.memory().leaders = topics.iter().map(|t| (t.name.clone(), t.leaders.clone())).collect();
 
         let (known, nobody) = (self.memory().groups.clone(), Lost::new());
@@ -138,7 +144,8 @@ impl Cluster {
             ask(admin, &topics, EARLIEST, false, &nobody, budget.until(0.5)),
             groups::look(admin, &selection.groups, &known, budget.until(0.5), failures),
         );
-        topics::look_for_hidden(admin, hidden(selection, &topics, &groups), budget.until(0.6), failures).await;
+        let hidden = hidden(selection, &topics, &groups);
+        topics::look_for_hidden(admin, &metadata, hidden, budget.until(0.6), failures).await;
         let names = topics.iter().map(|topic| topic.name.clone()).collect();
         let commits = commits::ask(admin, &groups, &names, budget.until(0.75)).await;
         let groups: Vec<_> = groups.into_iter().zip(commits).collect();
@@ -154,8 +161,23 @@ impl Cluster {
             }
         });
         observation.topics = outcome::topics(&topics, starts, ends, stable);
-        outcome::blame(&observation.topics, &topics, &cluster.nodes, failures);
+        outcome::blame(&observation.topics, &topics, &metadata.nodes, failures);
         Ok(())
+    }
+
+    fn admin(&self) -> Admin {
+        self.admin.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts a new client in the place of one that has left requests behind.
+    fn recycle(&self, used: &Admin) {
+        if !used.hub().has_left_behind() {
+            return;
+        }
+        let Ok(fresh) = client::connect(&self.connection, used.hub().clock.clone()) else { return };
+        let old = std::mem::replace(&mut *self.admin.lock().unwrap_or_else(PoisonError::into_inner), fresh);
+        // Ending a client waits for its threads.
+        tokio::task::spawn_blocking(move || drop(old));
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot;
+
 use super::admin::Admin;
-use super::answers::{Code, Reply, TopicAnswer};
+use super::answers::{Code, Metadata, Reply, TopicAnswer};
 use super::failures::Failures;
 use super::selection::Patterns;
 use crate::lag::Name;
@@ -16,11 +18,12 @@ use crate::lag::reason::{Reason, Scope};
 /// When the topics cannot be listed or described at all.
 pub(super) async fn look(
     admin: &Admin,
+    metadata: &Metadata,
     wanted: &Patterns,
     by: Instant,
     failures: &mut Failures,
 ) -> Result<Vec<TopicAnswer>, Reason> {
-    let names = names(admin, by).await?;
+    let names = &metadata.topics;
     let literals: BTreeSet<Name> = wanted.literals().map(Name::from).collect();
     let mut asked: BTreeSet<Name> = names.iter().filter(|name| wanted.matches(name)).cloned().collect();
     if asked.is_empty() && literals.is_empty() {
@@ -34,7 +37,7 @@ pub(super) async fn look(
     }
     // Asked by name, Kafka tells a missing right from a missing topic; in the list it hides both.
     asked.extend(literals.iter().cloned());
-    let mut topics = describe(admin, asked, by).await?;
+    let mut topics = describe(admin, metadata, asked, by).await?;
     topics.retain(|topic| {
         if let Some(code) = topic.error.filter(|_| literals.contains(&topic.name)) {
             failures.add(Scope::Topic, &topic.name, code.reason(), &format!("topic {}", topic.name));
@@ -46,8 +49,14 @@ pub(super) async fn look(
 }
 
 /// Why members are assigned topics that are not among the visible ones, where it is a matter of rights.
-pub(super) async fn look_for_hidden(admin: &Admin, names: BTreeSet<Name>, by: Instant, failures: &mut Failures) {
-    let Ok(topics) = describe(admin, names, by).await else { return };
+pub(super) async fn look_for_hidden(
+    admin: &Admin,
+    metadata: &Metadata,
+    names: BTreeSet<Name>,
+    by: Instant,
+    failures: &mut Failures,
+) {
+    let Ok(topics) = describe(admin, metadata, names, by).await else { return };
     for topic in topics {
         if topic.error.map(Code::reason) == Some(Reason::TopicNotAuthorized) {
             let what = format!("topic {}, which group members are assigned", topic.name);
@@ -56,26 +65,44 @@ pub(super) async fn look_for_hidden(admin: &Admin, names: BTreeSet<Name>, by: In
     }
 }
 
-async fn names(admin: &Admin, by: Instant) -> Result<Vec<Name>, Reason> {
-    let (admin, timeout) = (admin.clone(), left(by));
-    let blocking = {
-        let admin = admin.clone();
-        tokio::task::spawn_blocking(move || {
-            let sent = admin.hub().clock.now();
-            let value = admin.topic_names(timeout)?;
-            Ok(Reply { value, sent, replied: admin.hub().clock.now() })
-        })
-    };
-    let names = async { blocking.await.unwrap_or(Err(Code::TIMED_OUT)) };
-    Ok(admin.hub().faults.guard(None, names).await?.value)
+/// The cluster, its live brokers, and the names of its topics.
+///
+/// librdkafka has no call for it that does not block, so a thread asks, in steps: it ends soon after nobody waits.
+pub(super) async fn metadata(admin: &Admin, by: Instant) -> Result<Metadata, Reason> {
+    let (sender, receiver) = oneshot::channel();
+    let asking = admin.clone();
+    tokio::task::spawn_blocking(move || {
+        let mut step = Duration::from_millis(500);
+        let sent = asking.hub().clock.now();
+        loop {
+            let value = asking.metadata(step.min(left(by)));
+            if value.is_ok() || left(by).is_zero() || sender.is_closed() {
+                let replied = asking.hub().clock.now();
+                let _ = sender.send(value.map(|value| Reply { value, sent, replied }));
+                return;
+            }
+            // A call that failed at once is no reason to ask without a break.
+            std::thread::sleep(Duration::from_millis(50));
+            step *= 2;
+        }
+    });
+    let answer = async { receiver.await.unwrap_or(Err(Code::TIMED_OUT)) };
+    Ok(admin.hub().faults.guard(None, answer).await?.value)
 }
 
-async fn describe(admin: &Admin, names: BTreeSet<Name>, by: Instant) -> Result<Vec<TopicAnswer>, Reason> {
+async fn describe(
+    admin: &Admin,
+    metadata: &Metadata,
+    names: BTreeSet<Name>,
+    by: Instant,
+) -> Result<Vec<TopicAnswer>, Reason> {
     if names.is_empty() {
         return Ok(vec![]);
     }
     let names: Vec<Name> = names.into_iter().collect();
-    Ok(admin.hub().faults.guard(None, admin.topics(&names, left(by))).await?.value)
+    let broker = metadata.answered_by;
+    let answer = admin.topics(&names, broker, left(by));
+    Ok(admin.hub().faults.guard(Some(broker), answer).await?.value)
 }
 
 /// What is left of a time budget.
