@@ -7,8 +7,11 @@
 mod bed;
 mod client;
 mod consumer;
-#[expect(dead_code, reason = "waits for the first command to test")]
 mod highwater;
 mod kafka;
+mod login;
+mod monitor;
+mod network;
+mod observer;
 mod process;
 mod wait;
