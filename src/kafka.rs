@@ -19,6 +19,7 @@ mod offsets;
 mod outcome;
 pub mod pem;
 pub mod properties;
+mod request;
 pub mod selection;
 mod topics;
 

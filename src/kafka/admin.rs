@@ -4,44 +4,43 @@
 //! is copied by the call, so nothing is borrowed across an await. It decides nothing: answers become plain data.
 
 #![allow(unsafe_code, reason = "librdkafka's admin interface is C; nothing else of the crate touches it")]
+#![allow(unsafe_op_in_unsafe_fn, reason = "the readers of answers share one precondition, which stands above them")]
 
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::bindings as sys;
-use rdkafka::client::{Client, ClientContext};
-use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::types::RDKafkaType;
+use rdkafka::client::Client;
+use rdkafka::error::KafkaResult;
+use rdkafka::types::{RDKafkaRespErr, RDKafkaType};
 use tokio::sync::oneshot;
 
 use super::answers::{
-    ClassicGroup, Code, DescribedGroup, ListedGroup, Listing, Metadata, Node, OffsetAnswer, Reply, TopicAnswer, kind,
-    state, state_named,
+    ClassicGroup, Code, DescribedGroup, ListedGroup, Listing, Metadata, Names, Node, OffsetAnswer, Reply, TopicAnswer,
+    kind, state, state_named, uuid,
 };
 use super::assignment;
 use super::hub::Hub;
+use super::request::{Ask, PARTIAL, Pending, c_string, c_strings, count, native};
 use crate::lag::observation::Member;
-use crate::lag::{Millis, Name, Offset, Partition, TopicId};
+use crate::lag::{Millis, Name, Offset, Partition};
 
 /// Functions that return a C enum, declared again with the integer that they are: a number that the generated Rust
 /// enum does not know, as newer brokers send them, would be undefined behaviour.
 mod raw {
+    use super::sys::{rd_kafka_ConsumerGroupDescription_t as Description, rd_kafka_ConsumerGroupListing_t as Listed};
     use super::{c_char, c_int, sys};
 
     #[allow(clashing_extern_declarations, reason = "that is the point")]
     unsafe extern "C" {
         pub(super) fn rd_kafka_event_error(event: *mut sys::rd_kafka_event_t) -> c_int;
         pub(super) fn rd_kafka_error_code(error: *const sys::rd_kafka_error_t) -> c_int;
-        pub(super) fn rd_kafka_ConsumerGroupListing_state(g: *const sys::rd_kafka_ConsumerGroupListing_t) -> c_int;
-        pub(super) fn rd_kafka_ConsumerGroupListing_type(g: *const sys::rd_kafka_ConsumerGroupListing_t) -> c_int;
-        pub(super) fn rd_kafka_ConsumerGroupDescription_state(
-            g: *const sys::rd_kafka_ConsumerGroupDescription_t,
-        ) -> c_int;
-        pub(super) fn rd_kafka_ConsumerGroupDescription_type(
-            g: *const sys::rd_kafka_ConsumerGroupDescription_t,
-        ) -> c_int;
+        pub(super) fn rd_kafka_ConsumerGroupListing_state(group: *const Listed) -> c_int;
+        pub(super) fn rd_kafka_ConsumerGroupListing_type(group: *const Listed) -> c_int;
+        pub(super) fn rd_kafka_ConsumerGroupDescription_state(group: *const Description) -> c_int;
+        pub(super) fn rd_kafka_ConsumerGroupDescription_type(group: *const Description) -> c_int;
         pub(super) fn rd_kafka_list_groups(
             rk: *mut sys::rd_kafka_t,
             group: *const c_char,
@@ -55,31 +54,8 @@ mod raw {
             metadata: *mut *const sys::rd_kafka_metadata,
             timeout_ms: c_int,
         ) -> c_int;
-        pub(super) fn rd_kafka_oauthbearer_set_token(
-            rk: *mut sys::rd_kafka_t,
-            token: *const c_char,
-            lifetime_ms: i64,
-            principal: *const c_char,
-            extensions: *mut *const c_char,
-            extension_size: usize,
-            error: *mut c_char,
-            error_size: usize,
-        ) -> c_int;
     }
 }
-
-/// The longest time that librdkafka takes, in milliseconds.
-const FOREVER: c_int = 3_600_000;
-
-/// Some brokers did not answer, others did.
-const PARTIAL: c_int = -158;
-
-/// The offset of a partition of which librdkafka got no answer, without an error beside it.
-pub(super) const NOT_ANSWERED: Offset = -1001;
-/// Asks for the end of the log.
-pub(super) const LATEST: Offset = -1;
-/// Asks for its start.
-pub(super) const EARLIEST: Offset = -2;
 
 /// A client of one cluster. Clones share it.
 #[derive(Clone)]
@@ -114,56 +90,12 @@ impl Drop for Event {
     }
 }
 
-struct Delivery {
-    event: Event,
-    replied: Millis,
-}
-
-/// How a request is made.
-#[derive(Clone, Copy)]
-struct Ask {
-    timeout: Duration,
-    read_committed: bool,
-    /// The broker to ask, where it matters.
-    broker: Option<i32>,
-    /// Whether a group's coordinator is asked. librdkafka ends the process when a coordinator comes up after such a
-    /// request has timed out (confluentinc/librdkafka#4605): so it never does, and is left behind with its client.
-    coordinator: bool,
-}
-
-impl Ask {
-    fn within(timeout: Duration) -> Self {
-        Self { timeout, read_committed: false, broker: None, coordinator: false }
-    }
-}
-
-/// A request under way. The order of the fields is that in which they must go: an event before its client.
-struct Pending {
-    receiver: oneshot::Receiver<Delivery>,
-    sent: Millis,
-    timeout: Duration,
-    answered: bool,
-    client: Arc<Inner>,
-}
-
-impl Pending {
-    async fn reply<T>(mut self, read: impl FnOnce(*mut sys::rd_kafka_event_t) -> T) -> Result<Reply<T>, Code> {
-        let Ok(Ok(delivery)) = tokio::time::timeout(self.timeout, &mut self.receiver).await else {
-            return Err(Code::TIMED_OUT);
-        };
-        self.answered = true;
+impl Event {
+    fn code(&self) -> Result<*mut sys::rd_kafka_event_t, Code> {
         // SAFETY: the event is alive.
-        match unsafe { raw::rd_kafka_event_error(delivery.event.0) } {
-            0 => Ok(Reply { value: read(delivery.event.0), sent: self.sent, replied: delivery.replied }),
+        match unsafe { raw::rd_kafka_event_error(self.0) } {
+            0 => Ok(self.0),
             code => Err(Code(code)),
-        }
-    }
-}
-
-impl Drop for Pending {
-    fn drop(&mut self) {
-        if !self.answered {
-            self.client.client.context().leave_behind();
         }
     }
 }
@@ -188,9 +120,6 @@ impl Admin {
             sys::rd_kafka_queue_destroy(main);
             queue
         };
-        if queue.is_null() {
-            return Err(KafkaError::ClientCreation("no background queue".into()));
-        }
         Ok(Self(Arc::new(Inner { client, queue })))
     }
 
@@ -213,8 +142,8 @@ impl Admin {
         &self,
         ask: Ask,
         call: impl FnOnce(*mut sys::rd_kafka_t, *const sys::rd_kafka_AdminOptions_t, *mut sys::rd_kafka_queue_t),
-    ) -> Pending {
-        let (sender, receiver) = oneshot::channel::<Delivery>();
+    ) -> Pending<Event> {
+        let (sender, receiver) = oneshot::channel::<(Event, Millis)>();
         let sent = self.hub().clock.now();
         // SAFETY: options live until they are destroyed below; calls copy them. The box becomes a box again in
         // `on_event`, which librdkafka calls at most once for each call.
@@ -222,7 +151,7 @@ impl Admin {
             let options = sys::rd_kafka_AdminOptions_new(self.rk(), sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_ANY);
             let mut text = [0; 128];
             let (buffer, size) = (text.as_mut_ptr(), text.len());
-            let timeout = if ask.coordinator { FOREVER } else { native(ask.timeout.mul_f32(0.9)) };
+            let timeout = ask.native_timeout();
             sys::rd_kafka_AdminOptions_set_request_timeout(options, timeout, buffer, size);
             if let Some(broker) = ask.broker {
                 sys::rd_kafka_AdminOptions_set_broker(options, broker, buffer, size);
@@ -238,7 +167,7 @@ impl Admin {
             call(self.rk(), options, self.0.queue);
             sys::rd_kafka_AdminOptions_destroy(options);
         }
-        Pending { receiver, sent, timeout: ask.timeout, answered: false, client: self.0.clone() }
+        Pending::new(receiver, sent, ask.timeout, self.clone())
     }
 
     /// The cluster's id, its live brokers, and the names of all topics that may be seen. Blocks.
@@ -257,7 +186,7 @@ impl Admin {
             let id = sys::rd_kafka_clusterid(self.rk(), 0);
             let answer = Metadata {
                 cluster_id: name(id),
-                answered_by: (*metadata).orig_broker_id,
+                answered_by: ((*metadata).orig_broker_id, text((*metadata).orig_broker_name)),
                 nodes: nodes.collect(),
                 topics: topics.collect(),
             };
@@ -272,28 +201,27 @@ impl Admin {
     pub(super) async fn topics(
         &self,
         names: &[Name],
-        broker: i32,
+        broker: Option<i32>,
         timeout: Duration,
     ) -> Result<Reply<Vec<TopicAnswer>>, Code> {
         let pending = {
-            let names: Vec<_> = names.iter().map(|n| c_string(n)).collect();
-            let mut pointers: Vec<_> = names.iter().map(|n| n.as_ptr()).collect();
+            let (_names, mut pointers) = c_strings(names);
             // SAFETY: names and pointers outlive the call, which copies them.
-            self.submit(Ask { broker: Some(broker), ..Ask::within(timeout) }, |rk, o, q| unsafe {
+            self.submit(Ask { broker, ..Ask::within(timeout) }, |rk, o, q| unsafe {
                 let topics = sys::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
                 sys::rd_kafka_DescribeTopics(rk, topics, o, q);
                 sys::rd_kafka_TopicCollection_destroy(topics);
             })
         };
-        // SAFETY: the event is alive while it is read, and of the type asked for.
+        // SAFETY: the event is alive, and of the type asked for.
         let read = |event| unsafe {
             let result = sys::rd_kafka_event_DescribeTopics_result(event);
             each(|n| sys::rd_kafka_DescribeTopics_result_topics(result, n)).map(|topic| read_topic(topic)).collect()
         };
-        pending.reply(read).await
+        pending.reply(|event| event.code().map(read)).await
     }
 
-    /// The offset of each partition at its specification: [`LATEST`], [`EARLIEST`], or a time. Each partition once.
+    /// The offset of each partition at its specification: [`super::request::LATEST`], [`super::request::EARLIEST`], or a time. Each partition once.
     pub(super) async fn offsets(
         &self,
         asked: &[(Name, Partition, Offset)],
@@ -310,7 +238,7 @@ impl Admin {
             sys::rd_kafka_ListOffsets(rk, list, o, q);
             sys::rd_kafka_topic_partition_list_destroy(list);
         });
-        // SAFETY: the event is alive while it is read, and of the type asked for.
+        // SAFETY: the event is alive, and of the type asked for.
         let read = |event| unsafe {
             let result = sys::rd_kafka_event_ListOffsets_result(event);
             let mut names = Names::default();
@@ -321,33 +249,28 @@ impl Admin {
             });
             rows.collect()
         };
-        pending.reply(read).await
+        pending.reply(|event| event.code().map(read)).await
     }
 
     /// Every committed offset of one group. One group a call is all that librdkafka takes.
-    pub(super) async fn commits(
-        &self,
-        group: &str,
-        timeout: Duration,
-    ) -> Result<Reply<Result<Vec<OffsetAnswer>, Code>>, Code> {
+    pub(super) async fn commits(&self, group: &str, timeout: Duration) -> Result<Reply<Vec<OffsetAnswer>>, Code> {
         // SAFETY: the request is alive during the call, which copies it, and destroyed once.
         let pending = self.submit(Ask { coordinator: true, ..Ask::within(timeout) }, |rk, o, q| unsafe {
             let mut request = sys::rd_kafka_ListConsumerGroupOffsets_new(c_string(group).as_ptr(), std::ptr::null());
             sys::rd_kafka_ListConsumerGroupOffsets(rk, &raw mut request, 1, o, q);
             sys::rd_kafka_ListConsumerGroupOffsets_destroy(request);
         });
-        // SAFETY: the event is alive while it is read, and of the type asked for.
+        // SAFETY: the event is alive, and of the type asked for.
         let read = |event| unsafe {
             let result = sys::rd_kafka_event_ListConsumerGroupOffsets_result(event);
-            let Some(group) = each(|n| sys::rd_kafka_ListConsumerGroupOffsets_result_groups(result, n)).next() else {
-                return Ok(vec![]);
-            };
-            match error(sys::rd_kafka_group_result_error(group)) {
+            let group = each(|n| sys::rd_kafka_ListConsumerGroupOffsets_result_groups(result, n)).next();
+            let rows = |group| read_list(sys::rd_kafka_group_result_partitions(group));
+            match group.and_then(|group| error(sys::rd_kafka_group_result_error(group))) {
                 Some(code) => Err(code),
-                None => Ok(read_list(sys::rd_kafka_group_result_partitions(group))),
+                None => Ok(group.map(rows).unwrap_or_default()),
             }
         };
-        pending.reply(read).await
+        pending.reply(|event| read(event.code()?)).await
     }
 
     /// The groups of the consumer protocols, with their kinds.
@@ -355,7 +278,7 @@ impl Admin {
         // SAFETY: the arguments are those of `submit`.
         let pending =
             self.submit(Ask::within(timeout), |rk, o, q| unsafe { sys::rd_kafka_ListConsumerGroups(rk, o, q) });
-        // SAFETY: the event is alive while it is read, and of the type asked for.
+        // SAFETY: the event is alive, and of the type asked for.
         let read = |event| unsafe {
             let result = sys::rd_kafka_event_ListConsumerGroups_result(event);
             let groups = each(|n| sys::rd_kafka_ListConsumerGroups_result_valid(result, n)).map(|group| ListedGroup {
@@ -366,25 +289,24 @@ impl Admin {
             let errors = each(|n| sys::rd_kafka_ListConsumerGroups_result_errors(result, n));
             Listing { groups: groups.collect(), errors: errors.filter_map(|e| error(e)).collect() }
         };
-        pending.reply(read).await
+        pending.reply(|event| event.code().map(read)).await
     }
 
     /// Kind, state, assignor and members of the groups named. About four requests a group.
     pub(super) async fn describe(&self, ids: &[Name], timeout: Duration) -> Result<Reply<Vec<DescribedGroup>>, Code> {
         let pending = {
-            let ids: Vec<_> = ids.iter().map(|id| c_string(id)).collect();
-            let mut pointers: Vec<_> = ids.iter().map(|id| id.as_ptr()).collect();
+            let (_ids, mut pointers) = c_strings(ids);
             // SAFETY: ids and pointers outlive the call, which copies them.
             self.submit(Ask { coordinator: true, ..Ask::within(timeout) }, |rk, o, q| unsafe {
                 sys::rd_kafka_DescribeConsumerGroups(rk, pointers.as_mut_ptr(), pointers.len(), o, q);
             })
         };
-        // SAFETY: the event is alive while it is read, and of the type asked for.
+        // SAFETY: the event is alive, and of the type asked for.
         let read = |event| unsafe {
             let result = sys::rd_kafka_event_DescribeConsumerGroups_result(event);
             each(|n| sys::rd_kafka_DescribeConsumerGroups_result_groups(result, n)).map(|g| read_described(g)).collect()
         };
-        pending.reply(read).await
+        pending.reply(|event| event.code().map(read)).await
     }
 
     /// All groups of every protocol, as the classic protocol describes them, in a few requests. Blocks.
@@ -399,8 +321,7 @@ impl Admin {
                 0 | PARTIAL if !list.is_null() => {}
                 code => return Err(Code(code)),
             }
-            let count = count((*list).group_cnt);
-            let groups = (0..count).map(|i| read_classic((*list).groups.add(i))).collect();
+            let groups = (0..count((*list).group_cnt)).map(|i| read_classic((*list).groups.add(i))).collect();
             sys::rd_kafka_group_list_destroy(list);
             Ok(groups)
         }
@@ -412,18 +333,12 @@ impl Admin {
         let mut buffer = [0; 256];
         // SAFETY: strings and buffer outlive the call, which copies them.
         let code = unsafe {
-            raw::rd_kafka_oauthbearer_set_token(
-                self.rk(),
-                token.as_ptr(),
-                expires,
-                principal.as_ptr(),
-                std::ptr::null_mut(),
-                0,
-                buffer.as_mut_ptr(),
-                buffer.len(),
-            )
+            let (buffer, size, none) = (buffer.as_mut_ptr(), buffer.len(), std::ptr::null_mut());
+            let (rk, token, principal) = (self.rk(), token.as_ptr(), principal.as_ptr());
+            sys::rd_kafka_oauthbearer_set_token(rk, token, expires, principal, none, 0, buffer, size)
         };
-        if code == 0 { Ok(()) } else { Err(Code(code)) }
+        // Only librdkafka itself answers here, whose own codes the enum knows.
+        if code == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR { Ok(()) } else { Err(Code(code as i32)) }
     }
 
     /// Says that there is no token; librdkafka asks again after ten seconds.
@@ -433,8 +348,6 @@ impl Admin {
     }
 }
 
-impl ClientContext for Hub {}
-
 /// Called on librdkafka's background thread with each answer and each error of a connection.
 unsafe extern "C" fn on_event(_: *mut sys::rd_kafka_t, event: *mut sys::rd_kafka_event_t, opaque: *mut c_void) {
     let event = Event(event);
@@ -442,18 +355,14 @@ unsafe extern "C" fn on_event(_: *mut sys::rd_kafka_t, event: *mut sys::rd_kafka
     // `submit` set as the opaque of an answer is a box, and comes back once.
     unsafe {
         let hub = &*opaque.cast::<Hub>();
-        match sys::rd_kafka_event_type(event.0) {
-            sys::RD_KAFKA_EVENT_ERROR => {
-                let code = Code(raw::rd_kafka_event_error(event.0));
-                hub.faults.record(code, &text(sys::rd_kafka_event_error_string(event.0)));
-            }
-            _ => {
-                let sender = sys::rd_kafka_event_opaque(event.0).cast::<oneshot::Sender<Delivery>>();
-                if !sender.is_null() {
-                    // Whoever asked may have left; the event ends here then.
-                    let _ = Box::from_raw(sender).send(Delivery { event, replied: hub.clock.now() });
-                }
-            }
+        if sys::rd_kafka_event_type(event.0) == sys::RD_KAFKA_EVENT_ERROR {
+            let code = Code(raw::rd_kafka_event_error(event.0));
+            return hub.faults.record(code, &text(sys::rd_kafka_event_error_string(event.0)));
+        }
+        let sender = sys::rd_kafka_event_opaque(event.0).cast::<oneshot::Sender<(Event, Millis)>>();
+        if !sender.is_null() {
+            // Whoever asked may have left; the event ends here then.
+            let _ = Box::from_raw(sender).send((event, hub.clock.now()));
         }
     }
 }
@@ -475,176 +384,115 @@ unsafe extern "C" fn on_log(rk: *const sys::rd_kafka_t, level: c_int, facility: 
     }
 }
 
-fn count(number: c_int) -> usize {
-    usize::try_from(number).unwrap_or(0)
-}
-
-fn native(timeout: Duration) -> c_int {
-    c_int::try_from(timeout.as_millis()).unwrap_or(c_int::MAX).clamp(1, FOREVER)
-}
-
-/// A name with a zero byte in it, which Kafka has none of, becomes the empty name, which librdkafka refuses.
-fn c_string(text: &str) -> CString {
-    CString::new(text).unwrap_or_default()
-}
+// The functions that follow read what librdkafka answered. Each pointer is null where that is looked at, or alive until
+// the function returns, with as many elements as is stated beside it; errors are read as the integers that they are.
 
 unsafe fn text(pointer: *const c_char) -> String {
-    // SAFETY: librdkafka's strings end with a zero and live as long as what they are read from.
-    if pointer.is_null() { String::new() } else { unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned() }
+    if pointer.is_null() { String::new() } else { CStr::from_ptr(pointer).to_string_lossy().into_owned() }
 }
 
 unsafe fn name(pointer: *const c_char) -> Option<Name> {
-    // SAFETY: as `text`.
-    Some(unsafe { text(pointer) }).filter(|name| !name.is_empty()).map(Name::from)
+    Some(text(pointer)).filter(|name| !name.is_empty()).map(Name::from)
 }
 
 unsafe fn error(pointer: *const sys::rd_kafka_error_t) -> Option<Code> {
-    // SAFETY: the pointer is null or a live error.
-    let code = if pointer.is_null() { 0 } else { unsafe { raw::rd_kafka_error_code(pointer) } };
+    let code = if pointer.is_null() { 0 } else { raw::rd_kafka_error_code(pointer) };
     (code != 0).then_some(Code(code))
 }
 
 /// The elements of an array that a call returns beside its length.
-fn each<T>(array: impl FnOnce(*mut usize) -> *mut T) -> impl Iterator<Item = T>
-where
-    T: Copy,
-{
+fn each<T: Copy>(array: impl FnOnce(*mut usize) -> *mut T) -> impl Iterator<Item = T> {
     let mut count = 0;
     let first = array(&raw mut count);
     // SAFETY: librdkafka states the length of the array, which lives as long as the event that it is of.
     (0..count).map(move |i| unsafe { *first.add(i) })
 }
 
-/// Shares one name among the rows of a topic, which come one after the other.
-#[derive(Default)]
-struct Names(Option<Name>);
-
-impl Names {
-    fn share(&mut self, bytes: &CStr) -> Name {
-        match &self.0 {
-            Some(name) if name.as_bytes() == bytes.to_bytes() => name.clone(),
-            _ => self.0.insert(bytes.to_string_lossy().into()).clone(),
-        }
-    }
-}
-
 unsafe fn read_row(row: *const sys::rd_kafka_topic_partition_t, timestamp: Millis, names: &mut Names) -> OffsetAnswer {
-    // SAFETY: the row is alive, and its error is read as the integer that it is.
-    unsafe {
-        let code = (&raw const (*row).err).cast::<c_int>().read();
-        OffsetAnswer {
-            topic: names.share(CStr::from_ptr((*row).topic)),
-            partition: (*row).partition,
-            offset: (*row).offset,
-            timestamp,
-            error: (code != 0).then_some(Code(code)),
-        }
+    let code = (&raw const (*row).err).cast::<c_int>().read();
+    OffsetAnswer {
+        topic: names.share(CStr::from_ptr((*row).topic)),
+        partition: (*row).partition,
+        offset: (*row).offset,
+        timestamp,
+        error: (code != 0).then_some(Code(code)),
     }
 }
 
 unsafe fn read_list(list: *const sys::rd_kafka_topic_partition_list_t) -> Vec<OffsetAnswer> {
     let mut names = Names::default();
-    // SAFETY: the list is null or alive, with `cnt` elements.
-    unsafe {
-        let count = if list.is_null() { 0 } else { count((*list).cnt) };
-        (0..count).map(|i| read_row((*list).elems.add(i), -1, &mut names)).collect()
-    }
+    (0..if list.is_null() { 0 } else { count((*list).cnt) })
+        .map(|i| read_row((*list).elems.add(i), -1, &mut names))
+        .collect()
 }
 
 unsafe fn read_topic(topic: *const sys::rd_kafka_TopicDescription_t) -> TopicAnswer {
-    // SAFETY: the description is alive.
-    unsafe {
-        let mut partitions: Vec<_> = each(|n| sys::rd_kafka_TopicDescription_partitions(topic, n)).collect();
-        partitions.sort_by_key(|p| sys::rd_kafka_TopicPartitionInfo_partition(*p));
-        let leaders = partitions.iter().map(|p| {
-            let leader = sys::rd_kafka_TopicPartitionInfo_leader(*p);
-            (!leader.is_null()).then(|| sys::rd_kafka_Node_id(leader)).filter(|id| *id >= 0)
-        });
-        let replicas = partitions.first().map_or(0, |first| {
-            let mut count = 0;
-            sys::rd_kafka_TopicPartitionInfo_replicas(*first, &raw mut count);
-            count
-        });
-        TopicAnswer {
-            name: text(sys::rd_kafka_TopicDescription_name(topic)).into(),
-            error: error(sys::rd_kafka_TopicDescription_error(topic)),
-            id: topic_id(sys::rd_kafka_TopicDescription_topic_id(topic)),
-            replication_factor: u16::try_from(replicas).unwrap_or(u16::MAX),
-            leaders: leaders.collect(),
-        }
+    let mut partitions: Vec<_> = each(|n| sys::rd_kafka_TopicDescription_partitions(topic, n)).collect();
+    partitions.sort_by_key(|p| sys::rd_kafka_TopicPartitionInfo_partition(*p));
+    let leaders = partitions.iter().map(|p| {
+        let leader = sys::rd_kafka_TopicPartitionInfo_leader(*p);
+        (!leader.is_null()).then(|| sys::rd_kafka_Node_id(leader)).filter(|id| *id >= 0)
+    });
+    let mut replicas = 0;
+    if let Some(first) = partitions.first() {
+        sys::rd_kafka_TopicPartitionInfo_replicas(*first, &raw mut replicas);
+    }
+    // Brokers that do not tell have zeroes here.
+    let id = sys::rd_kafka_TopicDescription_topic_id(topic);
+    TopicAnswer {
+        name: text(sys::rd_kafka_TopicDescription_name(topic)).into(),
+        error: error(sys::rd_kafka_TopicDescription_error(topic)),
+        id: uuid(sys::rd_kafka_Uuid_most_significant_bits(id), sys::rd_kafka_Uuid_least_significant_bits(id)),
+        replication_factor: u16::try_from(replicas).unwrap_or(u16::MAX),
+        leaders: leaders.collect(),
     }
 }
 
-unsafe fn topic_id(id: *const sys::rd_kafka_Uuid_t) -> Option<TopicId> {
-    // SAFETY: the pointer is null or a live id.
-    let (high, low) = unsafe {
-        if id.is_null() {
-            return None;
-        }
-        (sys::rd_kafka_Uuid_most_significant_bits(id), sys::rd_kafka_Uuid_least_significant_bits(id))
-    };
-    let mut bytes = [0; 16];
-    bytes[..8].copy_from_slice(&high.to_be_bytes());
-    bytes[8..].copy_from_slice(&low.to_be_bytes());
-    Some(bytes).filter(|bytes| *bytes != [0; 16])
-}
-
 unsafe fn read_described(group: *const sys::rd_kafka_ConsumerGroupDescription_t) -> DescribedGroup {
-    // SAFETY: the description is alive.
-    unsafe {
-        let coordinator = sys::rd_kafka_ConsumerGroupDescription_coordinator(group);
-        let members = (0..sys::rd_kafka_ConsumerGroupDescription_member_count(group)).map(|i| {
-            let member = sys::rd_kafka_ConsumerGroupDescription_member(group, i);
-            let assignment = sys::rd_kafka_MemberDescription_assignment(member);
-            let rows = if assignment.is_null() {
-                vec![]
-            } else {
-                read_list(sys::rd_kafka_MemberAssignment_partitions(assignment))
-            };
-            Member {
-                member_id: text(sys::rd_kafka_MemberDescription_consumer_id(member)).into(),
-                client_id: text(sys::rd_kafka_MemberDescription_client_id(member)).into(),
-                host: text(sys::rd_kafka_MemberDescription_host(member)).into(),
-                assigned: assignment::by_topic(rows.into_iter().map(|row| (row.topic, row.partition))),
-            }
-        });
-        DescribedGroup {
-            id: text(sys::rd_kafka_ConsumerGroupDescription_group_id(group)).into(),
-            error: error(sys::rd_kafka_ConsumerGroupDescription_error(group)),
-            kind: kind(raw::rd_kafka_ConsumerGroupDescription_type(group)),
-            state: state(raw::rd_kafka_ConsumerGroupDescription_state(group)),
-            assignor: name(sys::rd_kafka_ConsumerGroupDescription_partition_assignor(group)),
-            coordinator: (!coordinator.is_null()).then(|| sys::rd_kafka_Node_id(coordinator)),
-            members: members.collect(),
+    let coordinator = sys::rd_kafka_ConsumerGroupDescription_coordinator(group);
+    let members = (0..sys::rd_kafka_ConsumerGroupDescription_member_count(group)).map(|i| {
+        let member = sys::rd_kafka_ConsumerGroupDescription_member(group, i);
+        let assignment = sys::rd_kafka_MemberDescription_assignment(member);
+        let partitions = || read_list(sys::rd_kafka_MemberAssignment_partitions(assignment));
+        let rows = if assignment.is_null() { vec![] } else { partitions() };
+        Member {
+            member_id: text(sys::rd_kafka_MemberDescription_consumer_id(member)).into(),
+            client_id: text(sys::rd_kafka_MemberDescription_client_id(member)).into(),
+            host: text(sys::rd_kafka_MemberDescription_host(member)).into(),
+            assigned: assignment::by_topic(rows.into_iter().map(|row| (row.topic, row.partition))),
         }
+    });
+    DescribedGroup {
+        id: text(sys::rd_kafka_ConsumerGroupDescription_group_id(group)).into(),
+        error: error(sys::rd_kafka_ConsumerGroupDescription_error(group)),
+        kind: kind(raw::rd_kafka_ConsumerGroupDescription_type(group)),
+        state: state(raw::rd_kafka_ConsumerGroupDescription_state(group)),
+        assignor: name(sys::rd_kafka_ConsumerGroupDescription_partition_assignor(group)),
+        coordinator: (!coordinator.is_null()).then(|| sys::rd_kafka_Node_id(coordinator)),
+        members: members.collect(),
     }
 }
 
 unsafe fn read_classic(group: *const sys::rd_kafka_group_info) -> ClassicGroup {
-    // SAFETY: the group is alive, its members are `member_cnt`, and its error is read as the integer that it is.
-    unsafe {
-        let code = (&raw const (*group).err).cast::<c_int>().read();
-        let count = count((*group).member_cnt);
-        let members = (0..count).map(|i| {
-            let member = (*group).members.add(i);
-            let (bytes, length) = ((*member).member_assignment.cast::<u8>(), (*member).member_assignment_size);
-            let length = if bytes.is_null() { 0 } else { usize::try_from(length).unwrap_or(0) };
-            let bytes = if length == 0 { &[] } else { std::slice::from_raw_parts(bytes, length) };
-            Member {
-                member_id: text((*member).member_id).into(),
-                client_id: text((*member).client_id).into(),
-                host: text((*member).client_host).into(),
-                assigned: assignment::decode(bytes),
-            }
-        });
-        ClassicGroup {
-            id: text((*group).group).into(),
-            coordinator: (*group).broker.id,
-            error: (code != 0).then_some(Code(code)),
-            state: state_named(&text((*group).state)),
-            protocol_type: text((*group).protocol_type),
-            assignor: name((*group).protocol),
-            members: members.collect(),
+    let code = (&raw const (*group).err).cast::<c_int>().read();
+    let members = (0..count((*group).member_cnt)).map(|i| {
+        let member = (*group).members.add(i);
+        let (bytes, length) = ((*member).member_assignment.cast::<u8>(), (*member).member_assignment_size);
+        let bytes = if bytes.is_null() { &[] } else { std::slice::from_raw_parts(bytes, count(length)) };
+        Member {
+            member_id: text((*member).member_id).into(),
+            client_id: text((*member).client_id).into(),
+            host: text((*member).client_host).into(),
+            assigned: assignment::decode(bytes),
         }
+    });
+    ClassicGroup {
+        id: text((*group).group).into(),
+        coordinator: (*group).broker.id,
+        error: (code != 0).then_some(Code(code)),
+        state: state_named(&text((*group).state)),
+        protocol_type: text((*group).protocol_type),
+        assignor: name((*group).protocol),
+        members: members.collect(),
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Names are shared where many rows carry the same one. What the figures mean is left to others.
 
+use std::ffi::CStr;
+
 use crate::lag::observation::{GroupKind, GroupState, Member};
 use crate::lag::reason::Reason;
 use crate::lag::{Millis, Name, Offset, Partition, TopicId};
@@ -49,11 +51,20 @@ impl Code {
 
 pub(super) struct Metadata {
     pub(super) cluster_id: Option<Name>,
-    /// The broker that said it.
-    pub(super) answered_by: i32,
+    /// The broker that said it: its id, negative while it is known by its bootstrap address only, and its name.
+    pub(super) answered_by: (i32, String),
     pub(super) nodes: Vec<Node>,
     /// The names of all topics that may be seen.
     pub(super) topics: Vec<Name>,
+}
+
+impl Metadata {
+    /// A broker that is up.
+    pub(super) fn live_broker(&self) -> Option<i32> {
+        let (id, name) = &self.answered_by;
+        let by_name = || self.nodes.iter().find(|node| name.contains(&*node.address)).map(|node| node.id);
+        Some(*id).filter(|id| *id >= 0).or_else(by_name)
+    }
 }
 
 pub(super) struct Node {
@@ -111,6 +122,25 @@ pub(super) struct ClassicGroup {
     pub(super) protocol_type: String,
     pub(super) assignor: Option<Name>,
     pub(super) members: Vec<Member>,
+}
+
+/// Shares one name among the rows of a topic, which come one after the other.
+#[derive(Default)]
+pub(super) struct Names(Option<Name>);
+
+impl Names {
+    pub(super) fn share(&mut self, bytes: &CStr) -> Name {
+        match &self.0 {
+            Some(name) if name.as_bytes() == bytes.to_bytes() => name.clone(),
+            _ => self.0.insert(bytes.to_string_lossy().into()).clone(),
+        }
+    }
+}
+
+/// A topic's id; all zero where the broker has none.
+pub(super) fn uuid(high: i64, low: i64) -> Option<TopicId> {
+    let bytes = ((u128::from(high.cast_unsigned()) << 64) | u128::from(low.cast_unsigned())).to_be_bytes();
+    Some(bytes).filter(|bytes| *bytes != [0; 16])
 }
 
 /// librdkafka's number of a group's type.

@@ -36,10 +36,9 @@ async fn ask_one(admin: &Admin, group: &Found, topics: &HashSet<Name>, by: Insta
     if timeout.is_zero() {
         return Err(faults.blame(group.coordinator, Reason::Timeout));
     }
-    let reply = faults.guard(group.coordinator, admin.commits(&group.id, timeout)).await?;
-    let Reply { value, sent, replied } = reply;
-    let rows = value.map_err(|code| faults.blame(group.coordinator, code.reason()))?;
-    Ok(Commits { sent, replied, topics: by_topic(rows, topics) })
+    let answer = admin.commits(&group.id, timeout);
+    let Reply { value, sent, replied } = faults.guard(group.coordinator, answer).await?;
+    Ok(Commits { sent, replied, topics: by_topic(value, topics) })
 }
 
 /// Sorted by topic and partition, without what is not wanted and partitions without a commit.

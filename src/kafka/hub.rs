@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 
+use rdkafka::client::ClientContext;
+
 use super::faults::Faults;
 use crate::clock::Clock;
 
@@ -13,6 +15,8 @@ pub(super) struct Hub {
     token_wanted: Option<mpsc::Sender<()>>,
     left_behind: AtomicBool,
 }
+
+impl ClientContext for Hub {}
 
 impl Hub {
     /// `token_wanted` is told whenever a new OAuth token is due.

@@ -7,13 +7,14 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::admin::{Admin, EARLIEST, LATEST};
+use super::admin::Admin;
 use super::answers::TopicAnswer;
 use super::client::{self, Error};
 use super::connection::Connection;
 use super::failures::Failures;
 use super::groups::{self, Found, Known};
 use super::offsets::{self, Lost, Outcome, Question};
+use super::request::{EARLIEST, LATEST};
 use super::selection::Selection;
 use super::{commits, outcome, topics};
 use crate::clock::Clock;

@@ -10,7 +10,8 @@ use std::time::Instant;
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 
-use super::admin::{Admin, NOT_ANSWERED};
+use super::admin::Admin;
+use super::request::NOT_ANSWERED;
 use super::topics::left;
 use crate::lag::reason::Reason;
 use crate::lag::{Millis, Name, Offset, Partition};
@@ -25,7 +26,7 @@ const IN_FLIGHT: usize = 8;
 pub(super) struct Question {
     pub(super) topic: Name,
     pub(super) partition: Partition,
-    /// A time, [`super::admin::EARLIEST`] or [`super::admin::LATEST`].
+    /// A time, [`super::request::EARLIEST`] or [`super::request::LATEST`].
     pub(super) at: Offset,
     /// The partition's leader.
     pub(super) leader: Option<i32>,

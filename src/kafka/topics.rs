@@ -100,9 +100,9 @@ async fn describe(
         return Ok(vec![]);
     }
     let names: Vec<Name> = names.into_iter().collect();
-    let broker = metadata.answered_by;
+    let broker = metadata.live_broker();
     let answer = admin.topics(&names, broker, left(by));
-    Ok(admin.hub().faults.guard(Some(broker), answer).await?.value)
+    Ok(admin.hub().faults.guard(broker, answer).await?.value)
 }
 
 /// What is left of a time budget.
