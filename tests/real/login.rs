@@ -37,9 +37,8 @@ impl Login {
             "PLAIN" => "plain.PlainLoginModule",
             _ => "scram.ScramLoginModule",
         };
-        let jaas = format!(
-            "org.apache.kafka.common.security.{module} required username=\"{user}\" password=\"{password}\";"
-        );
+        let jaas =
+            format!("org.apache.kafka.common.security.{module} required username=\"{user}\" password=\"{password}\";");
         let sasl = json!({
             "mechanism": mechanism, "username": user, "passwordSecretRef": { "name": name, "key": "password" },
         });
@@ -83,9 +82,10 @@ impl Login {
         let protocol = if self.spec["sasl"].is_null() { "SSL" } else { "SASL_SSL" };
         let file = secure().tls.join(format!("{ca}.crt"));
         let (name, key) = (format!("{name}-ca"), "ca.crt");
-        let kept = self.properties.lines().filter(|line| {
-            !line.starts_with("security.protocol") && !line.starts_with("ssl.truststore")
-        });
+        let kept = self
+            .properties
+            .lines()
+            .filter(|line| !line.starts_with("security.protocol") && !line.starts_with("ssl.truststore"));
         self.properties = kept.map(|line| format!("{line}\n")).collect();
         self.properties += &format!("security.protocol={protocol}\nssl.truststore.type=PEM\n");
         self.properties += &format!("ssl.truststore.location={}\n", file.display());

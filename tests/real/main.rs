@@ -7,6 +7,7 @@
 mod bed;
 mod client;
 mod consumer;
+mod failover;
 mod highwater;
 mod kafka;
 mod login;
@@ -14,4 +15,7 @@ mod monitor;
 mod network;
 mod observer;
 mod process;
+mod protocols;
+mod refusal;
+mod rotation;
 mod wait;

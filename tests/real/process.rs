@@ -55,6 +55,12 @@ impl Held {
         }
     }
 
+    /// Sends a signal that the child is to outlive.
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = fs::read_to_string(self.dir.join("pid")).unwrap();
+        assert!(Command::new("kill").args([&format!("-{signal}"), pid.trim()]).status().unwrap().success());
+    }
+
     /// Sends the signal, waits for the end, keeps the folder. Returns the exit code, 128 and the signal's number where
     /// that ended it.
     pub(crate) fn stop(mut self, signal: &str) -> Option<i32> {

@@ -1,6 +1,5 @@
 //! Plans from specs and objects: the shapes that credentials come in, and what is said when they don't fit.
 
-
 use serde_json::json;
 
 use super::*;
