@@ -202,8 +202,9 @@ impl Monitor {
 
 fn pauses(interval: Duration) -> impl Iterator<Item = Duration> {
     ExponentialBuilder::new()
-        .with_min_delay(interval.min(Duration::from_secs(1)))
-        .with_max_delay(interval.max(LONGEST_PAUSE))
+        .with_min_delay(interval.min(Duration::from_secs(1)) / 2)
+        // The jitter comes on top, and is as long at most.
+        .with_max_delay(interval.max(LONGEST_PAUSE) / 2)
         .with_jitter()
         .without_max_times()
         .build()

@@ -34,6 +34,8 @@ struct State {
 #[derive(Clone, Copy)]
 struct Fault {
     reason: Reason,
+    /// What to do about it, where that is known better than by the reason alone.
+    advice: Option<&'static str>,
     /// Whether it was said, and not guessed from the way in which the connection ended.
     certain: bool,
     /// When it began.
@@ -59,7 +61,7 @@ impl Faults {
             return;
         }
         let (reason, certain) = cause(code, text);
-        let fault = Fault { reason, certain, since: Instant::now() };
+        let fault = Fault { reason, advice: advice(text), certain, since: Instant::now() };
         let mut state = self.state();
         state.any = Some(fault.after(state.any));
         if let Some(broker) = broker_of(text) {
@@ -76,7 +78,8 @@ impl Faults {
     /// No token, no connection: the token endpoint refused or could not be reached.
     pub(super) fn record_no_token(&self, sentence: String) {
         let mut state = self.state();
-        let fault = Fault { reason: Reason::AuthenticationFailed, certain: true, since: Instant::now() };
+        let reason = Reason::AuthenticationFailed;
+        let fault = Fault { reason, advice: None, certain: true, since: Instant::now() };
         state.any = Some(fault.after(state.any));
         state.down.get_or_insert(fault.since);
         state.no_token = Some(sentence);
@@ -87,9 +90,13 @@ impl Faults {
         self.state().no_token = None;
     }
 
-    /// Why there is no token, where there is none.
-    pub(super) fn no_token(&self) -> Option<String> {
-        self.state().no_token.clone()
+    /// What to do about the reason that the cluster cannot be read for, where that is known better than by the reason.
+    pub(super) fn advice(&self, reason: Reason) -> Option<String> {
+        let state = self.state();
+        match &state.no_token {
+            Some(sentence) if reason == Reason::AuthenticationFailed => Some(format!("no OAuth token: {sentence}")),
+            _ => state.any.filter(|fault| fault.reason == reason)?.advice.map(str::to_owned),
+        }
     }
 
     /// Waits for an answer of a broker, or of any; ends early when the connection stays down.
@@ -142,7 +149,7 @@ impl Faults {
 impl State {
     fn fault(&self, broker: Option<i32>) -> Option<Fault> {
         let any = self.down.map(|since| {
-            let any = self.any.unwrap_or(Fault { reason: Reason::Unreachable, certain: false, since });
+            let any = self.any.unwrap_or(Fault { reason: Reason::Unreachable, advice: None, certain: false, since });
             Fault { since, ..any }
         });
         broker.and_then(|broker| self.brokers.get(&broker).copied()).or(any)
@@ -158,18 +165,50 @@ impl State {
 
 /// The reason of an error, and whether it is certain. Brokers end connections that they do not like without a word.
 fn cause(code: Code, text: &str) -> (Reason, bool) {
-    let ended_in = |state: &str| text.contains("Disconnected") && text.contains(&format!("in state {state}"));
     match code.reason() {
         reason @ (Reason::AuthenticationFailed | Reason::TlsFailed) => (reason, true),
         _ if text.contains("SSL routines") || text.contains("in state SSL_HANDSHAKE") => (Reason::TlsFailed, true),
         // A port that speaks TLS, spoken to without.
-        _ if ended_in("APIVERSION_QUERY") => (Reason::TlsFailed, false),
-        // A port that wants SASL hangs up on the first request.
-        _ if ended_in("UP") && !text.starts_with("sasl") && ended_at_once(text) => {
-            (Reason::AuthenticationFailed, false)
-        }
+        _ if ended_in("APIVERSION_QUERY", text) => (Reason::TlsFailed, false),
+        _ if wants_login(text) => (Reason::AuthenticationFailed, false),
         _ => (Reason::Unreachable, false),
     }
+}
+
+/// What a person can do, by the words of librdkafka and OpenSSL: the bytes of a peer stay out of it.
+fn advice(text: &str) -> Option<&'static str> {
+    const KNOWN: [(&str, &str); 6] = [
+        ("Failed to resolve", "the host name is unknown; check the brokers' addresses and DNS"),
+        (
+            "Connection refused",
+            "nothing listens at the brokers' addresses; check host and port, and whether Kafka runs",
+        ),
+        (
+            "certificate verify failed",
+            "the broker's certificate is refused; check that the CA is the one that signed it, and that it names the \
+             host in the brokers' addresses",
+        ),
+        // What a broker answers to a client without a certificate, or with one that it does not take.
+        ("alert bad certificate", "the brokers want a client certificate that they trust; give one, or another one"),
+        ("certificate required", "the brokers want a client certificate; give one"),
+        ("PLAINTEXT broker listener", "the port does not speak TLS; leave TLS out, or take the port that does"),
+    ];
+    if wants_login(text) {
+        return Some("the brokers want a login; give mechanism, username and password, or a token endpoint");
+    }
+    if ended_in("APIVERSION_QUERY", text) {
+        return Some("the port hangs up on a client without TLS; switch TLS on, or take another port");
+    }
+    KNOWN.into_iter().find(|(words, _)| text.contains(words)).map(|(_, advice)| advice)
+}
+
+/// A port that wants SASL hangs up on the first request.
+fn wants_login(text: &str) -> bool {
+    ended_in("UP", text) && !text.starts_with("sasl") && ended_at_once(text)
+}
+
+fn ended_in(state: &str, text: &str) -> bool {
+    text.contains("Disconnected") && text.contains(&format!("in state {state}"))
 }
 
 /// Whether `(after Nms in state …` is less than two seconds.
@@ -210,6 +249,16 @@ mod tests {
         );
         assert_eq!(said("a:1/1: Disconnected: closed by peer (after 1ms in state UP)"), Reason::AuthenticationFailed);
         assert_eq!(said("a:1/1: Disconnected: closed by peer (after 600000ms in state UP)"), Reason::Unreachable);
+    }
+
+    #[test]
+    fn the_advice_is_that_of_the_reason_told() {
+        let faults = Faults::default();
+        faults.record(Code(-195), "a:1/1: Connect to ipv4#127.0.0.1:1 failed: Connection refused");
+        assert!(faults.advice(Reason::Unreachable).unwrap().contains("nothing listens"));
+        assert_eq!(faults.advice(Reason::TlsFailed), None);
+        faults.record_no_token("the token endpoint answered 401".to_owned());
+        assert!(faults.advice(Reason::AuthenticationFailed).unwrap().ends_with("401"));
     }
 
     #[test]

@@ -76,9 +76,10 @@ impl Cluster {
         let budget = Budget { begun: Instant::now(), deadline };
         let pass = self.pass(&admin, selection, read_committed, budget, &mut observation, &mut failures);
         if let Err(reason) = pass.await {
-            match admin.hub().faults.no_token().filter(|_| reason == Reason::AuthenticationFailed) {
-                Some(sentence) => failures.say(Scope::Cluster, "", reason, format!("no OAuth token: {sentence}")),
-                None => failures.add(Scope::Cluster, "", reason, "the cluster cannot be read"),
+            let what = "the cluster cannot be read";
+            match admin.hub().faults.advice(reason) {
+                Some(advice) => failures.say(Scope::Cluster, "", reason, format!("{what}: {advice}")),
+                None => failures.add(Scope::Cluster, "", reason, what),
             }
         }
         observation.failures = failures.list();

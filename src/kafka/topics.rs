@@ -75,7 +75,14 @@ pub(super) async fn metadata(admin: &Admin, by: Instant) -> Result<Metadata, Rea
         let mut step = Duration::from_millis(500);
         let sent = asking.hub().clock.now();
         loop {
-            let value = asking.metadata(step.min(left(by)));
+            let mut value = asking.metadata(step.min(left(by)));
+            match value {
+                // It would go on to ask the broker that it asked last, for as long as that one hangs.
+                Err(Code::TIMED_OUT) => asking.hub().leave_behind(),
+                // No connection yet and none any more are one code: what is wrong is among the faults.
+                Err(Code::TRANSPORT) => value = Err(Code::TIMED_OUT),
+                _ => {}
+            }
             if value.is_ok() || left(by).is_zero() || sender.is_closed() {
                 let replied = asking.hub().clock.now();
                 let _ = sender.send(value.map(|value| Reply { value, sent, replied }));

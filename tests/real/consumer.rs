@@ -19,14 +19,13 @@ impl LiveConsumer {
     /// Joins `group` on `topic`, reads from the first record, at most `per_second` of them, and commits what it has read
     /// every 200 ms.
     pub(crate) fn start(config: &ClientConfig, group: &str, topic: &str, per_second: u32) -> Self {
-        let consumer: BaseConsumer = config
-            .clone()
-            .set("group.id", group)
-            .set("auto.offset.reset", "earliest")
-            .set("enable.auto.commit", "false")
-            .set("session.timeout.ms", "6000")
-            .create()
-            .unwrap();
+        let mut config = config.clone();
+        config.set("group.id", group).set("auto.offset.reset", "earliest").set("enable.auto.commit", "false");
+        // With the newer protocol the broker says how long a session lasts.
+        if config.get("group.protocol") != Some("consumer") {
+            config.set("session.timeout.ms", "6000");
+        }
+        let consumer: BaseConsumer = config.create().unwrap();
         consumer.subscribe(&[topic]).unwrap();
         let (stop, read) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let thread = spawn({

@@ -59,6 +59,13 @@ impl Single {
     pub(crate) fn client(&self) -> Client {
         Client::new(&plain(&self.bootstrap))
     }
+
+    /// Starts one of Kafka's own programs, which runs until it is dropped.
+    pub(crate) fn program(&self, class: &str, arguments: &[&str]) -> Held {
+        let dir = TempDir::new().unwrap().keep();
+        let address = ["--bootstrap-server", &self.bootstrap];
+        Held::start(&dir, &script("tool"), &[&[class], &address[..], arguments].concat())
+    }
 }
 
 /// One broker with TLS, SASL and ACLs. Its users' password is their name with `-secret` behind it.
@@ -166,6 +173,17 @@ impl Three {
     /// Starts a killed broker again.
     pub(crate) fn revive(&mut self, n: usize) {
         self.brokers[n - 1] = Some(broker(&self.dir.path().join(n.to_string())));
+    }
+
+    /// Starts all of them again: alone, none would get far.
+    pub(crate) fn revive_all(&mut self) {
+        self.brokers = [1, 2, 3].map(|n| Some(launch(&self.dir.path().join(n.to_string()))));
+        self.brokers.iter().flatten().for_each(await_started);
+    }
+
+    /// Sends a signal to a broker, such as `STOP` and `CONT`.
+    pub(crate) fn signal(&self, n: usize, signal: &str) {
+        self.brokers[n - 1].as_ref().expect("the broker runs").signal(signal);
     }
 
     /// A client without any restriction.

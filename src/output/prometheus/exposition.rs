@@ -147,7 +147,8 @@ mod tests {
     }
 
     fn whole(board: &Snapshot, detail: Detail, format: Format) -> String {
-        let pieces: Vec<u8> = exposition(board, detail, format).flatten().collect();
+        let refused = [("a \"b\".yaml".to_owned(), 2)].into();
+        let pieces: Vec<u8> = exposition(board, detail, format).with_refused(refused).flatten().collect();
         String::from_utf8(pieces).unwrap()
     }
 
