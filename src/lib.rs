@@ -35,7 +35,7 @@
 //!    ends, in that order, so that a healthy partition never shows negative lag. What did not answer carries its reason.
 //! 2. [`lag::memory::Memory::remember`] adds each log end to its partition's [`lag::history::History`]: a run that goes
 //!    on, or a new one. A new topic id starts a new history; an end that fell twice cuts it.
-//! 3. [`lag::refine::Refinement`] names the times to ask for, [`kafka::Cluster::tell`] asks, [`lag::refine::learn`]
+//! 3. [`lag::refine::Refinement`] names the times to ask for, [`kafka::Cluster::tell`] asks, [`lag::refine::Refinement::learn`]
 //!    takes in the answers, until every age is as exact as wanted or the budget is spent.
 //! 4. [`lag::judge::judge`] moves each group's state on and makes the [`lag::report::Report`].
 //! 5. [`store::Store::save`] writes what changed, in one transaction.

@@ -38,14 +38,19 @@ async fn ask_one(admin: &Admin, group: &Found, topics: &HashSet<Name>, by: Insta
     }
     let answer = admin.commits(&group.id, timeout);
     let Reply { value, sent, replied } = faults.guard(group.coordinator, answer).await?;
-    Ok(Commits { sent, replied, topics: by_topic(value, topics) })
+    // A partition whose commit could not be read is not one without a commit.
+    let unread = value.iter().find_map(|row| row.error.filter(|_| topics.contains(&row.topic)));
+    match unread {
+        Some(code) => Err(faults.blame(group.coordinator, code.reason())),
+        None => Ok(Commits { sent, replied, topics: by_topic(value, topics) }),
+    }
 }
 
 /// Sorted by topic and partition, without what is not wanted and partitions without a commit.
 fn by_topic(rows: Vec<OffsetAnswer>, topics: &HashSet<Name>) -> Vec<TopicCommits> {
     let mut found = BTreeMap::<Name, Vec<_>>::new();
     for row in rows {
-        if row.offset >= 0 && row.error.is_none() && topics.contains(&row.topic) {
+        if row.offset >= 0 && topics.contains(&row.topic) {
             found.entry(row.topic).or_default().push((row.partition, row.offset));
         }
     }

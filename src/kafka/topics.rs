@@ -39,7 +39,8 @@ pub(super) async fn look(
     asked.extend(literals.iter().cloned());
     let mut topics = describe(admin, metadata, asked, by).await?;
     topics.retain(|topic| {
-        if let Some(code) = topic.error.filter(|_| literals.contains(&topic.name)) {
+        let told = |code: &Code| literals.contains(&topic.name) || code.reason() != Reason::UnknownTopic;
+        if let Some(code) = topic.error.filter(told) {
             failures.add(Scope::Topic, &topic.name, code.reason(), &format!("topic {}", topic.name));
         }
         topic.error.is_none()

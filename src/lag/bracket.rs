@@ -84,6 +84,7 @@ pub fn estimate(history: &History, question: Question, precision: Millis) -> Est
         low: runs.0.map_or(Millis::MIN, |run| run.last),
         high: runs.1.map_or(question.seen, |run| run.first).min(question.now),
         slack: history.slack(question.now),
+        seen: history.slack.map_or(0, |(amount, _)| amount),
     };
     let producer = by_timestamps(history, question, limits);
     match (append, producer) {
@@ -105,7 +106,7 @@ pub fn search(history: &History, question: Question) -> Option<Search> {
         high_offset: runs.1.map_or(question.end, |run| run.offset),
     };
     let reached = above.map(|fact| (fact.from, fact.offset));
-    for (time, offset) in [reached, history.ahead, history.silence].into_iter().flatten() {
+    for (time, offset) in [reached, history.ahead.map(|a| (a.from, a.offset)), history.silence].into_iter().flatten() {
         if offset > question.committed && time < search.high {
             (search.high, search.high_offset) = (time, offset);
         }
@@ -123,12 +124,15 @@ pub fn search(history: &History, question: Question) -> Option<Search> {
 struct Limits {
     low: Millis,
     high: Millis,
+    /// Disorder as it is added to bounds: faded.
     slack: Millis,
+    /// Disorder as it was seen.
+    seen: Millis,
 }
 
 impl Limits {
     fn hold(self, time: Millis) -> bool {
-        self.low.saturating_sub(self.slack) <= time && time <= self.high + self.slack
+        self.low.saturating_sub(self.seen) <= time && time <= self.high.saturating_add(self.seen)
     }
 }
 
@@ -179,7 +183,7 @@ fn exhausted(history: &History, question: Question) -> bool {
 
 /// Whether a record from the future stands before the committed offset: every later time leads to that one.
 fn blind(history: &History, question: Question) -> bool {
-    history.ahead.is_some_and(|(_, offset)| offset <= question.committed)
+    history.ahead.is_some_and(|ahead| ahead.offset <= question.committed)
 }
 
 /// A question by time led to the very record.

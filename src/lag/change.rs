@@ -18,7 +18,7 @@ pub struct Change {
     /// As in the history.
     pub silence: Option<(Millis, Offset)>,
     /// As in the history.
-    pub ahead: Option<(Millis, Offset)>,
+    pub ahead: Option<Fact>,
     /// As in the history.
     pub slack: Option<(Millis, Millis)>,
     /// As in the history.

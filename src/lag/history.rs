@@ -59,8 +59,8 @@ pub struct History {
     pub facts: Vec<Fact>,
     /// Every record below this offset is older than this time: the latest question that found no record.
     pub silence: Option<(Millis, Offset)>,
-    /// The first record from the future: the earliest time that led to it, and its offset.
-    pub ahead: Option<(Millis, Offset)>,
+    /// The first record from the future, until its time has come.
+    pub ahead: Option<Fact>,
     /// Whether the ladder of past times was asked.
     pub backfilled: bool,
     /// Whether anything has changed since it was last stored, besides the `last` of a newest run that is `current`.
@@ -73,7 +73,7 @@ pub struct History {
     pub current: bool,
     /// How far a timestamp was seen out of order, and when.
     pub slack: Option<(Millis, Millis)>,
-    fallen: bool,
+    fallen: Option<Offset>,
 }
 
 impl History {
@@ -90,12 +90,17 @@ impl History {
         let fresh = Run { first: reading.replied, last: reading.sent, offset: reading.offset };
         self.rewritten |= self.unsaved;
         self.pull_back(reading);
+        if let Some(fact) = self.ahead.take_if(|fact| fact.at <= reading.sent) {
+            self.insert(fact);
+            self.note_disorder(fact.offset, fact.at, reading.replied);
+            self.rewritten = true;
+        }
         let Some(&newest) = self.runs.last() else {
             self.rewritten = true;
             return self.push(fresh, Seen::Grown);
         };
         if reading.offset == newest.offset {
-            self.fallen = false;
+            self.fallen = None;
             self.unsaved |= !self.current;
             self.current = true;
             if let Some(run) = self.runs.last_mut() {
@@ -104,15 +109,16 @@ impl History {
             return Seen::Same;
         }
         if reading.offset < newest.offset {
-            if !std::mem::replace(&mut self.fallen, true) {
+            let Some(once) = self.fallen.replace(reading.offset) else {
                 self.miss();
                 return Seen::Fallen;
-            }
+            };
+            let lowest = once.min(reading.offset);
             self.rewritten = true;
-            self.runs.retain(|run| run.offset < reading.offset);
-            self.facts.retain(|fact| fact.offset < reading.offset);
+            self.runs.retain(|run| run.offset <= lowest && run.offset < reading.offset);
+            self.facts.retain(|fact| fact.offset < lowest);
             self.silence = None;
-            self.ahead = self.ahead.filter(|(_, offset)| *offset < reading.offset);
+            self.ahead = self.ahead.filter(|fact| fact.offset < reading.offset);
             return self.push(fresh, Seen::Truncated);
         }
         let idle = newest.last > newest.first;
@@ -134,6 +140,7 @@ impl History {
     /// `replied` tells timestamps from the future, `end` is the log end that was seen before the question was sent.
     pub fn learn(&mut self, time: Millis, found: Option<(Offset, Millis)>, replied: Millis, end: Offset) {
         self.unsaved = true;
+        self.backfilled = true;
         let Some((offset, at)) = found else {
             match self.silence {
                 Some((asked, below)) if below == end && asked <= time => {}
@@ -142,8 +149,8 @@ impl History {
             return;
         };
         if at > replied {
-            let from = self.ahead.filter(|(_, o)| *o == offset).map_or(time, |(from, _)| from.min(time));
-            self.ahead = Some((from, offset));
+            let from = self.ahead.filter(|a| a.offset == offset).map_or(time, |a| a.from.min(time));
+            self.ahead = Some(Fact { from, at, offset });
             return;
         }
         self.note_disorder(offset, at, replied);
@@ -190,7 +197,7 @@ impl History {
 
     fn push(&mut self, run: Run, seen: Seen) -> Seen {
         self.runs.push(run);
-        self.fallen = false;
+        self.fallen = None;
         self.unsaved = true;
         self.current = true;
         seen

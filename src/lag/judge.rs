@@ -126,8 +126,8 @@ fn assigned(group: &GroupObservation) -> impl Iterator<Item = &Name> {
 fn members_of(group: &GroupObservation, topic: &Name, partitions: usize) -> Vec<Option<Name>> {
     let mut members = vec![None; partitions];
     for member in group.members.iter().flatten() {
-        for (_, assigned) in member.assigned.iter().filter(|(name, _)| name == topic) {
-            for index in assigned.iter().filter_map(|p| usize::try_from(*p).ok()) {
+        if let Ok(place) = member.assigned.binary_search_by(|(name, _)| name.cmp(topic)) {
+            for index in member.assigned[place].1.iter().filter_map(|p| usize::try_from(*p).ok()) {
                 if let Some(slot) = members.get_mut(index) {
                     *slot = Some(member.member_id.clone());
                 }
@@ -142,7 +142,7 @@ fn summary(group: &GroupObservation, known: &Topics, topics: Vec<report::GroupTo
         let age = |topic: &report::GroupTopic| topic.max_lag_seconds.unwrap_or(-1.0);
         age(a).total_cmp(&age(b))
     });
-    let total = topics.iter().filter_map(|topic| topic.total_lag_records).reduce(|a, b| a + b);
+    let total = topics.iter().filter_map(|topic| topic.total_lag_records).reduce(i64::saturating_add);
     let trend = oldest.and_then(|topic| {
         let noise = topic.bound_seconds.map_or(0, |bound| (bound * 1e3) as Millis);
         trend(&known.get(&topic.topic)?.ages, noise)

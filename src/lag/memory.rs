@@ -45,6 +45,8 @@ pub struct PartitionMemory {
     pub log_start: Option<Offset>,
     /// The last stable offset that a broker told, with `ReadCommitted`.
     pub last_stable: Option<Offset>,
+    /// Whether the last pass was told no last stable offset that it asked for.
+    pub stable_missed: bool,
     /// When the log end was last told: the reply, and the send of its request.
     pub end_seen: Option<(Millis, Millis)>,
     /// When the log was last seen to be truncated.
@@ -63,10 +65,7 @@ impl Memory {
             *self = Self::default();
         }
         let before = std::mem::take(&mut self.last);
-        self.last = match blindness(&observation) {
-            Some(reason) => completed(observation, before, reason),
-            None => observation,
-        };
+        self.last = completed(observation, before);
         let last = std::mem::take(&mut self.last);
         self.topics.retain(|name, _| last.topic(name).is_some());
         for topic in &last.topics {
@@ -87,12 +86,15 @@ impl Memory {
 
     /// Chooses the cadence of history rows from the states of the groups on each topic.
     pub fn choose_cadence(&mut self, now: Millis) {
-        for (name, topic) in &mut self.topics {
-            topic.coarse =
-                !self.groups.values().filter_map(|topics| topics.get(name)).any(|progress| match progress.state {
-                    Some(State::Offline) => now - progress.since < FINE_AFTER_OFFLINE,
-                    state => state.is_some(),
-                });
+        self.topics.values_mut().for_each(|topic| topic.coarse = true);
+        for (name, progress) in self.groups.values().flatten() {
+            let fine = match progress.state {
+                Some(State::Offline) => now - progress.since < FINE_AFTER_OFFLINE,
+                state => state.is_some(),
+            };
+            if fine && let Some(topic) = self.topics.get_mut(name) {
+                topic.coarse = false;
+            }
         }
     }
 
@@ -102,11 +104,16 @@ impl Memory {
         if reborn {
             *memory = TopicMemory::default();
             for commit in self.groups.values_mut().filter_map(|topics| topics.get_mut(&topic.name)) {
+                commit.start_over();
                 commit.partitions.iter_mut().for_each(|commit| commit.former = commit.committed.is_some());
             }
         }
         memory.id = topic.id.or(memory.id);
-        memory.partitions.resize_with(topic.partitions.len(), PartitionMemory::default);
+        // Kafka never takes partitions from a topic; one pass that shows fewer is wrong.
+        let fewer = topic.id.is_some() && topic.partitions.len() < memory.partitions.len();
+        if !fewer {
+            memory.partitions.resize_with(topic.partitions.len(), PartitionMemory::default);
+        }
         let spacing = if memory.coarse { policy.coarse_interval } else { 0 };
         for (partition, seen) in memory.partitions.iter_mut().zip(&topic.partitions) {
             partition.remember(seen, spacing);
@@ -119,10 +126,12 @@ impl PartitionMemory {
     /// The end to which lag is counted, if one was ever told.
     pub fn end(&self, read_committed: bool) -> Option<Offset> {
         let high_watermark = self.history.end()?;
-        match self.last_stable {
-            Some(stable) if read_committed => Some(stable.min(high_watermark)),
-            _ => Some(high_watermark),
-        }
+        if read_committed { Some(self.last_stable?.min(high_watermark)) } else { Some(high_watermark) }
+    }
+
+    /// Whether the last pass was told every end that it asked for.
+    pub fn is_current(&self) -> bool {
+        self.history.current && !self.stable_missed
     }
 
     fn remember(&mut self, seen: &PartitionObservation, spacing: Millis) {
@@ -132,10 +141,11 @@ impl PartitionMemory {
         if let Some(Ok(stable)) = seen.last_stable {
             self.last_stable = Some(stable.offset);
         }
+        self.stable_missed = matches!(seen.last_stable, Some(Err(_)));
         match seen.high_watermark {
             Ok(reading) => {
                 let seen = self.history.observe(reading, spacing);
-                if seen != Seen::Fallen {
+                if seen != Seen::Fallen && !self.stable_missed {
                     self.end_seen = Some((reading.replied, reading.sent));
                 }
                 if seen == Seen::Truncated {
@@ -184,9 +194,17 @@ fn blindness(observation: &Observation) -> Option<Reason> {
     (failure.reason != Reason::NothingVisible).then_some(failure.reason)
 }
 
-/// A pass that may have missed something, with what the pass before it saw in its place, unanswered for `reason`.
-fn completed(mut now: Observation, before: Observation, reason: Reason) -> Observation {
+/// A pass with what it may have missed as the pass before it saw that, unanswered.
+fn completed(mut now: Observation, before: Observation) -> Observation {
+    let blindness = blindness(&now);
+    let unread: BTreeMap<String, Reason> = now
+        .failures
+        .iter()
+        .filter(|failure| failure.scope == Scope::Topic && failure.reason != Reason::UnknownTopic)
+        .map(|failure| (failure.name.clone(), failure.reason))
+        .collect();
     for mut topic in before.topics {
+        let Some(reason) = blindness.or_else(|| unread.get(&*topic.name).copied()) else { continue };
         if let Err(place) = now.topics.binary_search_by(|seen| seen.name.cmp(&topic.name)) {
             for partition in &mut topic.partitions {
                 partition.log_start = Err(reason);
@@ -197,6 +215,7 @@ fn completed(mut now: Observation, before: Observation, reason: Reason) -> Obser
         }
     }
     for group in before.groups {
+        let Some(reason) = blindness else { break };
         if let Err(place) = now.groups.binary_search_by(|seen| seen.id.cmp(&group.id)) {
             now.groups.insert(place, GroupObservation { commits: Err(reason), ..group });
         }

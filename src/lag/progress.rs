@@ -30,6 +30,8 @@ pub struct Progress {
     pub gaps: VecDeque<Millis>,
     /// When a committed offset last grew.
     pub last_advance: Option<Millis>,
+    /// Since when a commit was to be expected: the last advance, or the last sample with nothing to read.
+    pub gap_from: Option<Millis>,
     /// Sum of the committed offsets at the last good sample.
     pub committed_sum: Offset,
     /// The last ages: when, and how old.
@@ -82,15 +84,19 @@ pub struct Rates {
 }
 
 impl Progress {
-    /// The longest of the last gaps between two advances; 0 while unknown.
+    /// The second longest of the last gaps in which an advance was to be expected, so that one outage does not count;
+    /// 0 while unknown.
     pub fn commit_interval(&self) -> Millis {
-        self.gaps.iter().copied().max().unwrap_or(0)
+        let mut gaps: Vec<Millis> = self.gaps.iter().copied().collect();
+        gaps.sort_unstable();
+        gaps.get(gaps.len().saturating_sub(2)).copied().unwrap_or(0)
     }
 
     /// Takes note that a committed offset grew.
     pub fn advanced(&mut self, now: Millis) {
-        if let Some(last) = self.last_advance.replace(now) {
-            self.gaps.push_back((now - last).max(0));
+        self.last_advance = Some(now);
+        if let Some(since) = self.gap_from.replace(now) {
+            self.gaps.push_back((now - since).max(0));
             if self.gaps.len() > GAPS {
                 self.gaps.pop_front();
             }
@@ -110,6 +116,16 @@ impl Progress {
         self.static_samples >= policy.offline_after_samples && now - since >= patience(policy, self.commit_interval())
     }
 
+    /// Forgets what was counted on a former life of the topic.
+    pub fn start_over(&mut self) {
+        self.unsaved |= self.static_samples > 0;
+        (self.static_samples, self.static_since, self.behind_samples) = (0, None, 0);
+        self.ages.clear();
+        for commit in &mut self.partitions {
+            *commit = Commit { committed: commit.committed, read: commit.read, ..Commit::default() };
+        }
+    }
+
     /// Takes note of the age of this sample.
     pub fn aged(&mut self, now: Millis, age: Option<Millis>) {
         if let Some(age) = age {
@@ -126,12 +142,12 @@ impl Commit {
     pub fn moved(&mut self, committed: Offset, now: Millis) -> Option<Offset> {
         let before = self.committed.replace(committed);
         self.read = now;
-        let moved = before.map(|before| committed - before);
+        let moved = before.map(|before| committed.saturating_sub(before));
         if moved == Some(0) {
             self.still_samples = self.still_samples.saturating_add(1);
         } else {
             self.still_since = now;
-            self.still_samples = 0;
+            self.still_samples = u32::from(before.is_none());
             self.former &= before.is_none();
         }
         if moved.is_some_and(|by| by < 0) {

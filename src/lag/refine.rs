@@ -105,9 +105,18 @@ impl Refinement {
         Self { open }
     }
 
+    /// Takes in what brokers answered; partitions that were not answered are not asked again in this sample.
+    pub fn learn(&mut self, memory: &mut Memory, told: &[Told]) {
+        let failed: HashSet<(&str, Partition)> = told
+            .iter()
+            .filter(|told| told.answer.is_err())
+            .map(|told| (&*told.probe.topic, told.probe.partition))
+            .collect();
+        self.open.retain(|open| !failed.contains(&(&*open.topic, open.partition)));
+        learn(memory, told);
+    }
+
     /// The next questions, at most `budget`, the widest bound for its age first; none when no more are worth asking.
-    ///
-    /// Marks the ladder of a partition as asked when it is among them.
     pub fn next(&mut self, memory: &mut Memory, policy: &Policy, now: Millis, budget: usize) -> Vec<Probe> {
         let mut wanted: Vec<(f64, usize)> = Vec::new();
         let mut index = 0;
@@ -123,10 +132,7 @@ impl Refinement {
             let Some(partition) = memory.partition_mut(&open.topic, open.partition) else { continue };
             let times = question(partition, open.committed, policy, now)
                 .and_then(|question| times(&partition.history, question))
-                .unwrap_or_else(|| {
-                    partition.history.backfilled = true;
-                    ladder(now).collect()
-                });
+                .unwrap_or_else(|| ladder(now).collect());
             if asked.len() + times.len() > budget {
                 break;
             }
@@ -140,8 +146,7 @@ impl Refinement {
     }
 }
 
-/// Takes in what brokers answered.
-pub fn learn(memory: &mut Memory, told: &[Told]) {
+fn learn(memory: &mut Memory, told: &[Told]) {
     for told in told {
         let Some(partition) = memory.partition_mut(&told.probe.topic, told.probe.partition) else { continue };
         let Ok(found) = told.answer else { continue };
@@ -172,7 +177,7 @@ fn question(partition: &PartitionMemory, committed: Offset, policy: &Policy, now
     let end = partition.end(policy.read_committed)?;
     let high_watermark = partition.history.end()?;
     let first = committed.max(partition.log_start.unwrap_or(0));
-    let (seen, _) = partition.end_seen.filter(|_| partition.history.current)?;
+    let (seen, _) = partition.end_seen.filter(|_| partition.is_current())?;
     let end = if first == end { high_watermark } else { end };
     (first < end).then_some(Question { committed: first, end, seen, now })
 }

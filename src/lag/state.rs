@@ -12,11 +12,9 @@ use super::report::State;
 pub enum Motion {
     /// Some committed offset grew.
     Advancing,
-    /// Some committed offset fell.
-    Rewound,
-    /// None moved, and something readable is waiting.
+    /// None grew, and something readable is waiting.
     Static,
-    /// None moved, and nothing is waiting.
+    /// None grew, and nothing is waiting.
     Idle,
 }
 
@@ -25,8 +23,12 @@ pub enum Motion {
 pub struct Sight {
     /// What it did since the last good sample.
     pub motion: Motion,
+    /// Whether some committed offset fell.
+    pub rewound: bool,
     /// Whether the age is over the threshold.
     pub behind: bool,
+    /// Whether the age is known to be below it; a lower bound below it tells neither.
+    pub near: bool,
     /// Whether it has stood still for long enough to be called OFFLINE.
     pub static_long_enough: bool,
     /// Samples in a row in which it advanced while behind.
@@ -46,20 +48,20 @@ pub fn next(state: Option<State>, sight: Sight, policy: &Policy) -> State {
         None => State::Online,
         Some(State::Online) => match sight.motion {
             Motion::Static if sight.static_long_enough => State::Offline,
-            Motion::Rewound => State::Recovering,
+            _ if sight.rewound => State::Recovering,
             Motion::Advancing if sight.behind && sight.behind_samples >= policy.offline_after_samples => {
                 State::Recovering
             }
             _ => State::Online,
         },
         Some(State::Offline) => match sight.motion {
-            Motion::Advancing | Motion::Rewound if sight.behind => State::Recovering,
-            Motion::Advancing | Motion::Idle if !sight.behind && !lost => State::Online,
+            Motion::Advancing if sight.behind => State::Recovering,
+            Motion::Advancing | Motion::Idle if sight.near && !lost => State::Online,
             _ => State::Offline,
         },
         Some(State::Recovering) => match sight.motion {
             Motion::Static if sight.static_long_enough => State::Offline,
-            _ if !sight.behind => State::Online,
+            _ if sight.near => State::Online,
             _ => State::Recovering,
         },
     }

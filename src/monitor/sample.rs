@@ -9,7 +9,7 @@ use crate::kafka::selection::Selection;
 use crate::lag::judge::{Heading, judge};
 use crate::lag::memory::Memory;
 use crate::lag::policy::Policy;
-use crate::lag::refine::{Refinement, learn};
+use crate::lag::refine::Refinement;
 use crate::lag::report::{MonitorName, Report};
 
 /// Rounds of questions by time in one sample. A search over a week halves down to a millisecond in thirty.
@@ -72,7 +72,7 @@ async fn sharpen(cluster: &Cluster, memory: &mut Memory, policy: &Policy, deadli
         }
         asked += probes.len();
         let told = cluster.tell(probes, left).await;
-        learn(memory, &told);
+        refinement.learn(memory, &told);
     }
     asked as u64
 }

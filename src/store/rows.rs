@@ -24,7 +24,7 @@ struct Rows {
 #[derive(Serialize, Deserialize)]
 struct Rest {
     silence: Option<(Millis, Offset)>,
-    ahead: Option<(Millis, Offset)>,
+    ahead: Option<Triple>,
     slack: Option<(Millis, Millis)>,
     backfilled: bool,
     current: bool,
@@ -52,7 +52,7 @@ pub(super) fn history_to_bytes(history: &History, topic: i64, partition: Partiti
         history.facts.iter().map(|fact| fact_difference(*fact, std::mem::replace(&mut before, *fact))).collect();
     let rest = Rest {
         silence: history.silence.map(|pair| relative(pair, first)),
-        ahead: history.ahead.map(|pair| relative(pair, first)),
+        ahead: history.ahead.map(|fact| fact_difference(fact, fact_at(first))),
         slack: history.slack,
         backfilled: history.backfilled,
         current: history.current,
@@ -76,7 +76,7 @@ pub(super) fn history_from_bytes(bytes: &[u8], topic: i64, partition: Partition)
         history.facts.push(before);
     }
     history.silence = rows.rest.silence.map(|pair| absolute(pair, first));
-    history.ahead = rows.rest.ahead.map(|pair| absolute(pair, first));
+    history.ahead = rows.rest.ahead.map(|fact| fact_after(fact, fact_at(first)));
     history.slack = rows.rest.slack;
     history.backfilled = rows.rest.backfilled;
     history.current = rows.rest.current;
@@ -112,7 +112,7 @@ fn step(partition: Partition, change: &Change, base: Millis) -> Step {
         learnt: learnt.collect(),
         rest: Rest {
             silence: change.silence.map(|pair| relative(pair, base.first)),
-            ahead: change.ahead.map(|pair| relative(pair, base.first)),
+            ahead: change.ahead.map(|fact| fact_difference(fact, fact_at(base.first))),
             slack: change.slack.map(|(amount, seen)| (amount, seen.wrapping_sub(base.first))),
             backfilled: change.backfilled,
             current: change.current,
@@ -134,7 +134,7 @@ fn change(step: Step, base: Millis) -> Change {
         before,
         newest,
         silence: step.rest.silence.map(|pair| absolute(pair, base.first)),
-        ahead: step.rest.ahead.map(|pair| absolute(pair, base.first)),
+        ahead: step.rest.ahead.map(|fact| fact_after(fact, fact_at(base.first))),
         slack: step.rest.slack.map(|(amount, seen)| (amount, seen.wrapping_add(base.first))),
         backfilled: step.rest.backfilled,
         current: step.rest.current,
@@ -176,6 +176,10 @@ fn fact_difference(fact: Fact, before: Fact) -> Triple {
 fn fact_after((width, at, offset): Triple, before: Fact) -> Fact {
     let at = before.at.wrapping_add(at);
     Fact { from: at.wrapping_sub(width), at, offset: before.offset.wrapping_add(offset) }
+}
+
+fn fact_at(time: Millis) -> Fact {
+    Fact { from: time, at: time, offset: 0 }
 }
 
 fn relative((time, offset): (Millis, Offset), base: Millis) -> (Millis, Offset) {

@@ -113,14 +113,16 @@ pub fn judge(memory: &PartitionMemory, commit: &mut Commit, moved: Option<Offset
     if first > committed && moved.unwrap_or(0) == 0 {
         verdict.records_lost = first - committed;
     }
-    commit.beyond = if committed > high_watermark { commit.beyond.saturating_add(1) } else { 0 };
+    if context.fresh && memory.is_current() {
+        commit.beyond = if committed > high_watermark { commit.beyond.saturating_add(1) } else { 0 };
+    }
     verdict.lag_records = Some((end - first).max(0));
     let seen = memory.end_seen.map_or(now, |(replied, _)| replied);
     let question = |end| Question { committed: first, end, seen, now };
     if first < end {
         verdict.waiting = true;
         verdict.estimate = Some(estimate(&memory.history, question(end), policy.precision));
-    } else if first == end && end < high_watermark {
+    } else if first == end && end < high_watermark && memory.is_current() {
         verdict.blocked_records = high_watermark - end;
         verdict.estimate = Some(estimate(&memory.history, question(high_watermark), policy.precision));
     } else {
@@ -154,7 +156,7 @@ fn note_anomalies(
     let odd = [
         (Anomaly::CommitFromFormerTopic, commit.former),
         (Anomaly::OffsetBeyondEnd, commit.beyond >= 2),
-        (Anomaly::AheadOfStable, end < committed && committed <= high_watermark),
+        (Anomaly::AheadOfStable, memory.is_current() && end < committed && committed <= high_watermark),
         (Anomaly::BlockedByTransaction, verdict.blocked_records > 0),
         (Anomaly::TailUnreadable, tail),
         (Anomaly::TimestampsAhead, dated && memory.history.ahead.is_some()),
@@ -169,7 +171,7 @@ fn note_anomalies(
 
 /// How old the figures are, where a broker did not answer in this sample.
 fn stale(memory: &PartitionMemory, commit: &Commit, context: Context<'_>) -> Option<Millis> {
-    let end = if memory.history.current { None } else { memory.end_seen.map(|(_, sent)| sent) };
+    let end = if memory.is_current() { None } else { memory.end_seen.map(|(_, sent)| sent) };
     let read = (!context.fresh).then_some(commit.read);
     let oldest = match (end, read) {
         (Some(end), Some(read)) => Some(end.min(read)),

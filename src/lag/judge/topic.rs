@@ -86,19 +86,24 @@ fn take_commits(progress: &mut Progress, sample: Sample<'_>) -> Vec<Option<Offse
 
 fn judge_state(progress: &mut Progress, sample: Sample<'_>, moves: &[Option<Offset>], verdicts: &[Verdict]) {
     let Sample { policy, now, .. } = sample;
-    let sum = progress.partitions.iter().filter_map(|commit| commit.committed).sum();
+    let sum = progress.partitions.iter().filter_map(|commit| commit.committed).fold(0, Offset::saturating_add);
     let waiting = verdicts.iter().any(|verdict| verdict.waiting);
     if progress.partitions.iter().all(|commit| commit.committed.is_none()) {
+        progress.unsaved |= progress.state.take().is_some();
         return;
     }
-    let motion = if std::mem::take(&mut progress.restored) {
-        motion([sum - progress.committed_sum], waiting)
+    let (motion, rewound) = if std::mem::take(&mut progress.restored) {
+        motion([sum.saturating_sub(progress.committed_sum)], waiting)
     } else {
         motion(moves.iter().flatten().copied(), waiting)
     };
     progress.committed_sum = sum;
-    let age = oldest(verdicts).and_then(|verdict| verdict.estimate).and_then(|estimate| estimate.lag);
-    let behind = age.is_some_and(|age| age > policy.online_threshold);
+    if motion == Motion::Idle {
+        progress.gap_from = progress.gap_from.map(|_| now);
+    }
+    let oldest = oldest(verdicts).and_then(|verdict| verdict.estimate);
+    let behind = oldest.and_then(|e| e.lag).is_some_and(|age| age > policy.online_threshold);
+    let near = !behind && oldest.is_some_and(|e| e.method != Method::AtLeast);
     progress.behind_samples = match motion {
         Motion::Advancing if behind => progress.behind_samples.saturating_add(1),
         _ if behind => progress.behind_samples,
@@ -113,7 +118,9 @@ fn judge_state(progress: &mut Progress, sample: Sample<'_>, moves: &[Option<Offs
     let lost = verdicts.iter().any(|verdict| verdict.records_lost > 0);
     let sight = Sight {
         motion,
+        rewound,
         behind,
+        near,
         static_long_enough,
         behind_samples: progress.behind_samples,
         has_members: sample.has_members,
@@ -126,18 +133,19 @@ fn judge_state(progress: &mut Progress, sample: Sample<'_>, moves: &[Option<Offs
     }
 }
 
-fn motion(moves: impl IntoIterator<Item = Offset>, waiting: bool) -> Motion {
+/// What the group did, and whether some committed offset fell.
+fn motion(moves: impl IntoIterator<Item = Offset>, waiting: bool) -> (Motion, bool) {
     let (mut fell, mut grew) = (false, false);
     for by in moves {
         fell |= by < 0;
         grew |= by > 0;
     }
-    match (fell, grew, waiting) {
-        (true, ..) => Motion::Rewound,
-        (_, true, _) => Motion::Advancing,
-        (_, _, true) => Motion::Static,
+    let motion = match (grew, waiting) {
+        (true, _) => Motion::Advancing,
+        (_, true) => Motion::Static,
         _ => Motion::Idle,
-    }
+    };
+    (motion, fell)
 }
 
 /// The partition with the largest age among those that count.
@@ -150,7 +158,7 @@ fn summary(progress: &Progress, sample: Sample<'_>, verdicts: &[Verdict]) -> Gro
     let mut ages: Vec<Millis> =
         verdicts.iter().filter(|v| v.counts()).filter_map(|v| v.estimate.and_then(|e| e.lag)).collect();
     let mut records: Vec<i64> = verdicts.iter().filter_map(|v| v.lag_records).collect();
-    let total = (!records.is_empty()).then(|| records.iter().sum());
+    let total = (!records.is_empty()).then(|| records.iter().copied().fold(0, i64::saturating_add));
     let (ages, records) = (spread(&mut ages), spread(&mut records));
     let worst = oldest(verdicts).and_then(|verdict| verdict.estimate);
     let rates = rates(verdicts);

@@ -14,6 +14,7 @@ use crate::lag::thin::thin;
 use crate::lag::{Millis, Offset};
 
 const PRECISION: Millis = 1_000;
+const BEGINNING: Millis = 1_700_000_000_000;
 
 /// A log: when each record entered, and the timestamp it carries.
 #[derive(Debug, Clone)]
@@ -24,7 +25,7 @@ struct Log {
 impl Log {
     /// Records that enter `gaps` after one another, each `transit` after its timestamp.
     fn new(gaps: &[Millis], transits: &[Millis]) -> Self {
-        let mut at = 10_000_000;
+        let mut at = BEGINNING;
         let mut stamp = 0;
         let records = gaps.iter().zip(transits.iter().cycle()).map(|(gap, transit)| {
             at += gap;
@@ -44,7 +45,7 @@ impl Log {
     }
 
     fn last(&self) -> Millis {
-        self.records.last().map_or(10_000_000, |(at, _)| *at)
+        self.records.last().map_or(BEGINNING, |(at, _)| *at)
     }
 
     /// Samples from `start` to the end and past it; a request is on its way for `way` before and after.
@@ -107,7 +108,7 @@ proptest! {
     #[test]
     fn append_bounds_always_hold(gaps in gaps(), ways in vec(0..400_i64, 1..5), interval in 1_000..120_000_i64) {
         let log = Log::new(&gaps, &[0]);
-        let (history, now) = log.sample(9_000_000, interval, &ways);
+        let (history, now) = log.sample(BEGINNING - 1_000_000, interval, &ways);
         for committed in 0..log.records.len() as Offset {
             let Some(question) = log.question(&history, committed, now) else { continue };
             let found = estimate(&history, question, 0);
@@ -120,7 +121,7 @@ proptest! {
     #[test]
     fn ages_are_never_negative_and_fall_with_the_offset(gaps in gaps(), interval in 1_000..120_000_i64) {
         let log = Log::new(&gaps, &[0]);
-        let (history, now) = log.sample(9_000_000, interval, &[5]);
+        let (history, now) = log.sample(BEGINNING - 1_000_000, interval, &[5]);
         let mut before = Millis::MAX;
         for committed in 0..log.records.len() as Offset {
             let Some(question) = log.question(&history, committed, now) else { continue };
@@ -150,7 +151,7 @@ proptest! {
         ways in vec(0..200_i64, 1..5), pick in any::<prop::sample::Index>(),
     ) {
         let log = Log::new(&gaps, &transits);
-        let (mut history, now) = log.sample(9_000_000, interval, &ways);
+        let (mut history, now) = log.sample(BEGINNING - 1_000_000, interval, &ways);
         let committed = pick.index(log.records.len()) as Offset;
         let question = log.question(&history, committed, now).unwrap();
         let found = log.refined(&mut history, question);
@@ -192,7 +193,7 @@ proptest! {
             let index = index % log.records.len();
             log.records[index].1 -= late;
         }
-        let (mut history, now) = log.sample(9_000_000, interval, &[20]);
+        let (mut history, now) = log.sample(BEGINNING - 1_000_000, interval, &[20]);
         let committed = pick.index(log.records.len()) as Offset;
         let question = log.question(&history, committed, now).unwrap();
         let found = log.refined(&mut history, question);
@@ -207,7 +208,7 @@ proptest! {
     fn thinning_keeps_the_limit_the_ends_and_the_bounds(gaps in vec(1..90_000_i64, 60..400), rows in 20..80_usize) {
         let log = Log::new(&gaps, &[0]);
         let mut history = History::default();
-        let mut now = 9_000_000;
+        let mut now = BEGINNING - 1_000_000;
         while now < log.last() + 60_000 {
             history.observe(Reading { offset: log.end(now), sent: now, replied: now }, 0);
             let (first, newest) = (history.runs[0], *history.runs.last().unwrap());

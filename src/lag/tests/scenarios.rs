@@ -13,7 +13,7 @@ use crate::lag::observation::{
 };
 use crate::lag::policy::Policy;
 use crate::lag::reason::Reason;
-use crate::lag::refine::{Refinement, learn};
+use crate::lag::refine::Refinement;
 use crate::lag::report::GroupTopic;
 use crate::lag::{Millis, Name, Offset};
 
@@ -170,7 +170,7 @@ impl Story {
                     Told { probe, sent: now, replied: now, answer }
                 })
                 .collect();
-            learn(&mut self.memory, &told);
+            refinement.learn(&mut self.memory, &told);
         }
     }
 
@@ -221,6 +221,9 @@ fn agrees(told: &str, shown: &str) -> bool {
 /// `start..end`, `start..stable/high-watermark`, or `!` for no answer.
 fn partition(log: &str, now: Millis) -> Option<PartitionObservation> {
     let answer = |offset: &str| -> Option<Answer> {
+        if offset == "?" {
+            return Some(Err(Reason::Timeout));
+        }
         Some(Ok(Reading { offset: offset.parse().ok()?, sent: now, replied: now }))
     };
     if log == "!" {

@@ -8,7 +8,7 @@ use crate::lag::observation::{
 };
 use crate::lag::policy::Policy;
 use crate::lag::reason::Reason;
-use crate::lag::refine::learn;
+use crate::lag::refine::Refinement;
 use crate::lag::report::Report;
 use crate::lag::{Millis, Offset};
 
@@ -84,7 +84,7 @@ impl Cluster {
             ..Observation::default()
         };
         memory.remember(observation, &self.policy);
-        learn(memory, &told);
+        Refinement::start(memory).learn(memory, &told);
         self.judge(memory)
     }
 
