@@ -47,11 +47,12 @@ impl Held {
         fs::read_to_string(self.dir.join("log")).unwrap_or_default()
     }
 
-    /// Whether the child still runs. A dead one that nobody has waited for has no command line any more.
+    /// Whether the child still runs; one that has ended and that nobody has waited for does not.
     pub(crate) fn runs(&self) -> bool {
         match fs::read_to_string(self.dir.join("pid")).unwrap_or_default().trim() {
             "" => true,
-            pid => fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| !line.is_empty()),
+            pid => fs::read_to_string(format!("/proc/{pid}/stat"))
+                .is_ok_and(|stat| !stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z'))),
         }
     }
 

@@ -21,7 +21,7 @@ fn a_new_password_is_taken_up_while_it_runs() {
         kafka.tool("kafka.admin.ConfigCommand", &arguments);
     };
     set_password("the-old-word");
-    kafka.allow(&[&format!("User:{user}")], &["--topic", "*", "--group", "*"]);
+    kafka.allow(&[&user], &["--topic", "*", "--group", "*"]);
     let mut login = Login::password("rotating", "SCRAM-SHA-512", &user, "the-old-word");
     login.secrets.push(("rotating".to_owned(), "next".to_owned(), "the-new-word".to_owned()));
     let mut fields = login.spec.clone();
