@@ -54,7 +54,9 @@ pub(super) async fn run(arguments: Demo) -> anyhow::Result<u8> {
         return Ok(GOOD);
     }
     let folder = tempfile::Builder::new().prefix("highwater-demo-").tempdir()?;
-    let stop = signals::stop_on_signal()?;
+    let path = folder.path().to_owned();
+    // What cannot be removed then is the system's to clean.
+    let stop = signals::stop_on_signal_or(move || drop(std::fs::remove_dir_all(path)))?;
     let house = House { board: Board::default(), store: Arc::new(Store::open(folder.path())?.store), clock };
     let listener = listen(arguments.listen).await?;
     let address = listener.local_addr()?;

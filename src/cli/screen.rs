@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use crossterm::{cursor, queue, terminal};
+use crossterm::{cursor, execute, queue, terminal};
 
 /// Whether standard output is a terminal.
 pub(super) fn is_terminal() -> bool {
@@ -33,6 +33,14 @@ pub(super) fn print(text: &str) -> io::Result<()> {
 pub(super) fn complain(text: &str) {
     // Nobody is left to be told when standard error is closed.
     let _ = writeln!(io::stderr(), "highwater: {text}");
+}
+
+/// Brings back the cursor that [`Frames`] hide; for a process that ends without dropping them.
+pub(super) fn show_cursor() {
+    if is_terminal() {
+        // The cursor comes back as well as it can.
+        let _ = execute!(io::stdout(), cursor::Show);
+    }
 }
 
 /// Frames redrawn in place on a terminal; printed one after another elsewhere.
@@ -77,9 +85,7 @@ impl Frames {
 impl Drop for Frames {
     fn drop(&mut self) {
         if self.height > 0 {
-            let mut out = io::stdout();
-            // The cursor comes back as well as it can.
-            let _ = queue!(out, cursor::Show).and_then(|()| out.flush());
+            show_cursor();
         }
     }
 }
