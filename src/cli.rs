@@ -7,6 +7,7 @@ mod logging;
 mod run;
 mod screen;
 mod signals;
+mod values;
 
 use std::process::ExitCode;
 
@@ -45,7 +46,10 @@ pub fn main() -> ExitCode {
 fn execute(cli: Cli) -> anyhow::Result<u8> {
     match cli.command {
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "highwater", &mut std::io::stdout());
+            // The generator panics where it cannot write, so it writes to memory.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "highwater", &mut script);
+            screen::print(&String::from_utf8_lossy(&script))?;
             Ok(GOOD)
         }
         Command::Schema => {

@@ -22,7 +22,7 @@ pub enum Format {
     Table,
     /// A row a partition, worst group and topic first.
     Wide,
-    /// The report itself, indented.
+    /// The report itself, indented; one a line with `--watch`.
     Json,
     /// The report itself as YAML.
     Yaml,

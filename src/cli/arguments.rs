@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::values;
 use crate::crd::duration::Duration;
 use crate::lag::report::{Detail, State};
 use crate::output::Format;
@@ -54,7 +56,14 @@ pub(super) struct Log {
     pub(super) log_format: LogFormat,
     /// What to log: error, warn, info, debug, trace, off, or directives such as `info,highwater::kafka=debug`
     /// [default: info; off for demo and consumer-lag].
-    #[arg(long, global = true, value_name = "LEVEL", env = "HIGHWATER_LOG_LEVEL", help_heading = "Logging")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "LEVEL",
+        value_parser = values::log_level,
+        env = "HIGHWATER_LOG_LEVEL",
+        help_heading = "Logging"
+    )]
     pub(super) log_level: Option<tracing_subscriber::filter::targets::Targets>,
 }
 
@@ -71,13 +80,19 @@ pub(super) enum LogFormat {
 #[derive(Debug, Args)]
 pub(super) struct Demo {
     /// Prints one table and ends.
-    #[arg(long, env = "HIGHWATER_ONCE")]
+    #[arg(long, value_parser = BoolishValueParser::new(), env = "HIGHWATER_ONCE")]
     pub(super) once: bool,
     /// How many times as fast as the wall clock the simulated time goes, 1 to 1000.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000), env = "HIGHWATER_SPEED")]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = values::speed, env = "HIGHWATER_SPEED")]
     pub(super) speed: u16,
     /// Where to serve metrics; a free port when this one is taken.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", env = "HIGHWATER_LISTEN")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:8080",
+        value_parser = values::address,
+        env = "HIGHWATER_LISTEN"
+    )]
     pub(super) listen: SocketAddr,
 }
 
@@ -106,7 +121,13 @@ pub(super) struct Run {
     #[arg(long, value_name = "FOLDER", env = "HIGHWATER_OUTPUT_DIR")]
     pub(super) output_dir: Option<PathBuf>,
     /// Where to serve probes and metrics.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", env = "HIGHWATER_LISTEN")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:8080",
+        value_parser = values::address,
+        env = "HIGHWATER_LISTEN"
+    )]
     pub(super) listen: SocketAddr,
     /// How deep the metrics go [default: partition, and topic above 20,000 partition series].
     #[arg(long, value_name = "DETAIL", value_enum, env = "HIGHWATER_METRICS_DETAIL")]
@@ -155,13 +176,14 @@ pub(super) struct ConsumerLag {
         visible_alias = "bootstrap-server",
         value_name = "HOST:PORT",
         value_delimiter = ',',
+        value_parser = values::broker,
         env = "HIGHWATER_BROKERS"
     )]
     pub(super) brokers: Vec<String>,
     /// A Kafka client properties file with security settings; PEM and PKCS12 stores.
     #[arg(long, value_name = "FILE", env = "HIGHWATER_COMMAND_CONFIG")]
     pub(super) command_config: Option<PathBuf>,
-    /// How to print: table (a row a group and topic), wide (a row a partition), json (the report), yaml, csv.
+    /// How to print.
     #[arg(short = 'o', long, value_name = "FORMAT", value_enum, default_value = "table", env = "HIGHWATER_OUTPUT")]
     pub(super) output: Format,
     /// Groups to show: names, globs, or /regular expressions/; by comma or repeated.
@@ -170,20 +192,28 @@ pub(super) struct ConsumerLag {
     /// Topics to show, likewise [default: all but those that begin with two underscores].
     #[arg(long, value_name = "PATTERN", value_delimiter = ',', env = "HIGHWATER_TOPIC")]
     pub(super) topic: Vec<String>,
-    /// Shows only groups and topics in one of these states.
-    #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = state, env = "HIGHWATER_STATE")]
+    /// Shows only groups and topics in one of these states: ONLINE, OFFLINE, RECOVERING.
+    #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = values::state, env = "HIGHWATER_STATE")]
     pub(super) state: Vec<State>,
-    /// Shows only groups and topics whose data is at least this old.
+    /// Shows only groups and topics whose data is at least this old, such as 90s, 5m, 1h30m.
     #[arg(long, value_name = "AGE", env = "HIGHWATER_MIN_LAG")]
     pub(super) min_lag: Option<Duration>,
-    /// Ends with exit code 3 when some shown data is older than this.
+    /// Ends with exit code 3 when some shown data is older than this, such as 90s, 5m, 1h30m; ends --watch as well.
     #[arg(long, value_name = "AGE", env = "HIGHWATER_FAIL_OVER")]
     pub(super) fail_over: Option<Duration>,
-    /// Looks again and again, with this time between [default when given without a value: 2s].
-    #[arg(long, value_name = "INTERVAL", num_args = 0..=1, default_missing_value = "2s", env = "HIGHWATER_WATCH")]
+    /// Looks again and again, with this time between, 100ms to 1h, such as 90s, 5m [default when given without a
+    /// value: 2s].
+    #[arg(
+        long,
+        value_name = "INTERVAL",
+        num_args = 0..=1,
+        default_missing_value = "2s",
+        value_parser = values::wait,
+        env = "HIGHWATER_WATCH"
+    )]
     pub(super) watch: Option<Duration>,
-    /// How long to wait for brokers.
-    #[arg(long, value_name = "TIME", default_value = "10s", env = "HIGHWATER_TIMEOUT")]
+    /// How long to wait for brokers, 100ms to 1h, such as 90s, 5m.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = values::wait, env = "HIGHWATER_TIMEOUT")]
     pub(super) timeout: Duration,
     /// What lag counts to: every record (ReadUncommitted), or those before the first open transaction (ReadCommitted).
     #[arg(
@@ -205,13 +235,4 @@ pub(super) enum IsolationLevel {
     ReadUncommitted,
     /// Records before the first open transaction.
     ReadCommitted,
-}
-
-fn state(word: &str) -> Result<State, String> {
-    match word.to_ascii_uppercase().as_str() {
-        "ONLINE" => Ok(State::Online),
-        "OFFLINE" => Ok(State::Offline),
-        "RECOVERING" => Ok(State::Recovering),
-        _ => Err("write ONLINE, OFFLINE or RECOVERING".to_owned()),
-    }
 }

@@ -20,7 +20,7 @@ use crate::lag::reason::Reason;
 use crate::lag::report::Report;
 use crate::monitor::sample::{Task, sample};
 use crate::output::filter::{Filter, filtered};
-use crate::output::{Format, render};
+use crate::output::{Format, json, render};
 
 /// Looks once, or again and again with `--watch`.
 pub(super) async fn run(arguments: ConsumerLag) -> anyhow::Result<u8> {
@@ -42,20 +42,24 @@ pub(super) async fn run(arguments: ConsumerLag) -> anyhow::Result<u8> {
         let (report, _) = sample(&cluster, &mut memory, &task, deadline, &clock).await;
         let shown = shown(&report, &arguments);
         screen::print(&render(&shown, arguments.output, screen::colours())?)?;
-        return Ok(verdict(&report, &shown, &arguments));
+        complaints(&shown, arguments.output).iter().for_each(|text| screen::complain(text));
+        return Ok(verdict(&shown, &arguments));
     };
     let stop = signals::stop_on_signal()?;
     let mut frames = Frames::default();
+    let mut first = true;
     loop {
         let (report, _) = sample(&cluster, &mut memory, &task, deadline, &clock).await;
         let shown = shown(&report, &arguments);
-        let text = render(&shown, arguments.output, screen::colours())?;
-        if matches!(arguments.output, Format::Table | Format::Wide) {
-            frames.draw(&text)?;
+        let (text, complaints) = (part(&shown, arguments.output, first)?, complaints(&shown, arguments.output));
+        if table(arguments.output) {
+            frames.draw(&text, &complaints)?;
         } else {
             screen::print(&text)?;
+            complaints.iter().for_each(|text| screen::complain(text));
         }
-        let code = verdict(&report, &shown, &arguments);
+        first = false;
+        let code = verdict(&shown, &arguments);
         if code == OVER {
             return Ok(code);
         }
@@ -76,7 +80,7 @@ fn connection(arguments: &ConsumerLag) -> anyhow::Result<Connection> {
         Some(file) => {
             let read = properties::load(file).with_context(|| format!("--command-config {}", file.display()))?;
             for key in &read.ignored {
-                tracing::warn!(key, "--command-config: not needed here, and left out");
+                screen::complain(&format!("warning: --command-config: {key} has no effect here"));
             }
             read.connection
         }
@@ -113,25 +117,80 @@ fn policy(arguments: &ConsumerLag) -> Policy {
 
 fn shown(report: &Report, arguments: &ConsumerLag) -> Report {
     let filter = Filter {
-        group: &|_| true,
-        topic: None,
+        with_topics: !arguments.topic.is_empty(),
         states: &arguments.state,
         min_lag_seconds: arguments.min_lag.map(|age| age.millis() as f64 / 1e3),
     };
     filtered(report, &filter)
 }
 
-/// The exit code: some age over the limit, something unreadable, or all well. Errors go to standard error.
-fn verdict(report: &Report, shown: &Report, arguments: &ConsumerLag) -> u8 {
-    for failure in &report.errors {
-        screen::complain(&failure.message);
+fn table(format: Format) -> bool {
+    matches!(format, Format::Table | Format::Wide)
+}
+
+/// One of many reports, such that all of them together can be read by whoever reads the format.
+fn part(report: &Report, format: Format, first: bool) -> anyhow::Result<String> {
+    if table(format) && screen::is_terminal() {
+        return Ok(screen::frame(report, format)?);
     }
+    let text = || render(report, format, screen::colours());
+    Ok(match format {
+        Format::Json => {
+            let mut line = Vec::new();
+            json::write(report, &mut line)?;
+            String::from_utf8(line)?
+        }
+        Format::Yaml if !first => format!("---\n{}", text()?),
+        Format::Csv if !first => text()?.split_once('\n').map_or_else(String::new, |(_, rows)| rows.to_owned()),
+        _ => text()?,
+    })
+}
+
+/// What could not be read. A table that is empty without such a reason says so.
+fn complaints(shown: &Report, format: Format) -> Vec<String> {
+    match shown.groups.is_empty() && shown.errors.is_empty() && table(format) {
+        true => vec!["no group matches".to_owned()],
+        false => shown.errors.iter().map(|failure| failure.message.to_string()).collect(),
+    }
+}
+
+/// The exit code: some age over the limit, something unreadable, or all well.
+fn verdict(shown: &Report, arguments: &ConsumerLag) -> u8 {
     let limit = arguments.fail_over.map_or(f64::INFINITY, |age| age.millis() as f64 / 1e3);
     let over = shown.groups.iter().any(|group| group.max_lag_seconds.is_some_and(|age| age > limit));
-    let unreadable = report.errors.iter().any(|failure| failure.reason != Reason::UnsupportedByClient);
+    let unreadable = shown.errors.iter().any(|failure| failure.reason != Reason::UnsupportedByClient);
     match (over, unreadable) {
         (true, _) => OVER,
         (_, true) => FAILED,
         _ => GOOD,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::sample;
+
+    #[test]
+    fn the_reports_of_a_watch_can_be_read_one_by_one() {
+        let report = sample::report();
+        let twice = |format| part(&report, format, true).unwrap() + &part(&report, format, false).unwrap();
+        let json = serde_json::to_value(&report).unwrap();
+        let lines: Vec<serde_json::Value> =
+            twice(Format::Json).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines, [json.clone(), json.clone()]);
+        let documents: Vec<serde_json::Value> = serde_saphyr::from_multiple(&twice(Format::Yaml)).unwrap();
+        assert_eq!(documents, [json.clone(), json]);
+        let rows = twice(Format::Csv);
+        assert_eq!(csv::Reader::from_reader(rows.as_bytes()).records().map(Result::unwrap).count(), 2 * 7);
+        assert_eq!(rows.matches("cluster_name").count(), 1);
+    }
+
+    #[test]
+    fn only_an_empty_table_without_an_error_says_that_nothing_matches() {
+        let nothing = Report { groups: Vec::new(), errors: Vec::new(), ..sample::report() };
+        assert_eq!(complaints(&nothing, Format::Wide), ["no group matches"]);
+        assert!(complaints(&nothing, Format::Json).is_empty());
+        assert_eq!(complaints(&Report { groups: Vec::new(), ..sample::report() }, Format::Table).len(), 1);
     }
 }

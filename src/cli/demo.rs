@@ -21,7 +21,7 @@ use crate::kafka::Cluster;
 use crate::kafka::connection::Connection;
 use crate::kafka::selection::{Patterns, Selection};
 use crate::lag::memory::Memory;
-use crate::lag::report::{MonitorName, Report};
+use crate::lag::report::MonitorName;
 use crate::monitor::House;
 use crate::monitor::sample::{Task, sample};
 use crate::output::file::ReportFile;
@@ -54,7 +54,9 @@ pub(super) async fn run(arguments: Demo) -> anyhow::Result<u8> {
         return Ok(GOOD);
     }
     let folder = tempfile::Builder::new().prefix("highwater-demo-").tempdir()?;
-    let stop = signals::stop_on_signal()?;
+    let path = folder.path().to_owned();
+    // What cannot be removed then is the system's to clean.
+    let stop = signals::stop_on_signal_or(move || drop(std::fs::remove_dir_all(path)))?;
     let house = House { board: Board::default(), store: Arc::new(Store::open(folder.path())?.store), clock };
     let listener = listen(arguments.listen).await?;
     let address = listener.local_addr()?;
@@ -118,12 +120,8 @@ async fn show(name: &MonitorName, board: &Board, heading: &str, stop: &Cancellat
         }
         let report = posts.borrow_and_update().get(name).and_then(|posted| posted.report.clone());
         let Some(report) = report else { continue };
-        frames.draw(&frame(&report, if told && !screen::is_terminal() { "" } else { heading })?)?;
+        let heading = if told && !screen::is_terminal() { "" } else { heading };
+        frames.draw(&format!("{heading}{}", screen::frame(&report, Format::Table)?), &[])?;
         told = true;
     }
-}
-
-fn frame(report: &Report, heading: &str) -> anyhow::Result<String> {
-    let table = render(report, Format::Table, screen::colours())?;
-    Ok(format!("{heading}{}\n{table}\n", report.generated_at))
 }

@@ -1,4 +1,4 @@
-//! Lengths of time as an on-call person says them: `850ms`, `4.2s`, `4m12s`, `5h12m`, `3d 2h`.
+//! Lengths of time as an on-call person says them: `850ms`, `4.2s`, `4m12s`, `5h12m`, `3d2h`.
 //!
 //! Two units at most; what is smaller is cut off, except for a bound, which is never shown narrower than it is.
 
@@ -35,7 +35,7 @@ fn show(millis: i64) -> String {
         1_000..60_000 => format!("{seconds}s"),
         60_000..3_600_000 => format!("{minutes}m{}s", seconds % 60),
         3_600_000..86_400_000 => format!("{hours}h{}m", minutes % 60),
-        _ => format!("{days}d {}h", hours % 24),
+        _ => format!("{days}d{}h", hours % 24),
     }
 }
 
@@ -57,8 +57,8 @@ mod tests {
             (252.0, "4m12s"),
             (3_599.9, "59m59s"),
             (18_720.0, "5h12m"),
-            (266_400.0, "3d 2h"),
-            (3.2e8, "3703d 16h"),
+            (266_400.0, "3d2h"),
+            (3.2e8, "3703d16h"),
         ];
         for (seconds, shown) in cases {
             assert_eq!(human(seconds), shown, "{seconds}");
@@ -76,8 +76,8 @@ mod tests {
             (9.95, "10s"),
             (59.5, "1m0s"),
             (3_599.5, "1h0m"),
-            (86_399.0, "1d 0h"),
-            (86_401.0, "1d 1h"),
+            (86_399.0, "1d0h"),
+            (86_401.0, "1d1h"),
         ];
         for (seconds, shown) in cases {
             assert_eq!(human_bound(seconds), shown, "{seconds}");

@@ -63,11 +63,15 @@ fn the_exit_code_tells_a_script_what_happened() {
     assert!(unknown.code == Some(2) && unknown.stderr.contains("--fail-under"), "{unknown:?}");
     let bad = shown(&behind, &["--fail-over", "soon"]);
     assert!(bad.code == Some(2) && bad.stderr.contains("write a duration"), "{bad:?}");
+    for brokers in ["foo", "127.0.0.1:99999", "http://127.0.0.1:9092"] {
+        let bad = highwater(&["consumer-lag", "--brokers", brokers]);
+        assert!(bad.code == Some(2) && bad.stderr.contains("write host:port"), "{bad:?}");
+    }
 }
 
 #[test]
 fn filters_leave_what_they_say() {
-    let (behind, done, _) = stage();
+    let (behind, done, topic) = stage();
     let groups = |more: &[&str]| {
         let report = shown(&format!("{behind},{done}"), &[more, &["-o", "json"]].concat()).json();
         let groups = report["groups"].as_array().unwrap().clone();
@@ -78,4 +82,9 @@ fn filters_leave_what_they_say() {
     assert_eq!(groups(&["--state", "ONLINE"]), [done.as_str()]);
     assert_eq!(groups(&["--min-lag", "2h"]), [behind.as_str()]);
     assert_eq!(groups(&["--min-lag", "4h"]), [""; 0]);
+    assert_eq!(groups(&["--topic", &topic]), [behind.as_str(), done.as_str()]);
+    assert_eq!(groups(&["--topic", &format!("{topic}-not")]), [""; 0]);
+    let nothing = shown(&behind, &["--min-lag", "4h"]);
+    assert_eq!((nothing.code, nothing.stdout.as_str()), (Some(0), ""), "{nothing:?}");
+    assert_eq!(nothing.stderr, "highwater: no group matches\n");
 }
