@@ -111,7 +111,7 @@ pub(super) struct Run {
         value_delimiter = ','
     )]
     pub(super) filename: Vec<PathBuf>,
-    /// A folder that stands in for Secrets: <name>/<key>.
+    /// A folder that stands in for Secrets: `<name>/<key>`.
     #[arg(long, value_name = "FOLDER", env = "HIGHWATER_SECRETS_DIR")]
     pub(super) secrets_dir: Option<PathBuf>,
     /// Where history is kept [default: $XDG_STATE_HOME/highwater or ~/.local/state/highwater].
