@@ -62,19 +62,21 @@ mod raw {
 pub(super) struct Admin(Arc<Inner>);
 
 struct Inner {
-    client: Client<Hub>,
+    client: std::mem::ManuallyDrop<Client<Hub>>,
     queue: *mut sys::rd_kafka_queue_t,
 }
 
 // SAFETY: librdkafka's client and queues may be used from any thread.
 unsafe impl Send for Inner {}
-// SAFETY: as above.
 unsafe impl Sync for Inner {}
 
 impl Drop for Inner {
+    /// Ending a client waits for its threads, and some wait for brokers that are gone: nobody here waits for that.
     fn drop(&mut self) {
-        // SAFETY: the queue was taken once, in `Admin::new`, and the client is still there.
-        unsafe { sys::rd_kafka_queue_destroy(self.queue) }
+        // SAFETY: the queue was taken once, in `Admin::new`; the client is taken once, here, and not used any more.
+        unsafe { sys::rd_kafka_queue_destroy(self.queue) };
+        let client = unsafe { std::mem::ManuallyDrop::take(&mut self.client) };
+        drop(std::thread::Builder::new().spawn(move || drop(client)));
     }
 }
 
@@ -111,7 +113,7 @@ impl Admin {
             sys::rd_kafka_conf_set_oauthbearer_token_refresh_cb(native.ptr(), Some(on_token_due));
             sys::rd_kafka_conf_set_log_cb(native.ptr(), Some(on_log));
         }
-        let client = Client::new(config, native, RDKafkaType::RD_KAFKA_PRODUCER, hub)?;
+        let client = Client::new(config, native, RDKafkaType::RD_KAFKA_CONSUMER, hub)?;
         // SAFETY: the client is alive. Its main queue (errors, logs, token refresh) goes to the background thread too.
         let queue = unsafe {
             let queue = sys::rd_kafka_queue_get_background(client.native_ptr());
@@ -120,7 +122,7 @@ impl Admin {
             sys::rd_kafka_queue_destroy(main);
             queue
         };
-        Ok(Self(Arc::new(Inner { client, queue })))
+        Ok(Self(Arc::new(Inner { client: std::mem::ManuallyDrop::new(client), queue })))
     }
 
     /// What this client shares with its callbacks.

@@ -65,6 +65,10 @@ fn config(connection: &Connection) -> ClientConfig {
     // What is shown is decided where log lines are written.
     config.set_log_level(RDKafkaLogLevel::Debug);
     config.set("client.id", "highwater");
+    // librdkafka answers a moved coordinator by asking for that of its own group, and crashes where it has none
+    // (2.12, `rd_kafka_handle_OffsetFetch`). It joins this one only by a subscription, and there is none.
+    config.set("group.id", "highwater");
+    config.set("enable.auto.commit", "false");
     config.set("socket.keepalive.enable", "true");
     config.set("socket.connection.setup.timeout.ms", "5000");
     config.set("reconnect.backoff.ms", "100");

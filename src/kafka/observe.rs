@@ -177,9 +177,7 @@ impl Cluster {
             return;
         }
         let Ok(fresh) = client::connect(&self.connection, used.hub().clock.clone()) else { return };
-        let old = std::mem::replace(&mut *self.admin.lock().unwrap_or_else(PoisonError::into_inner), fresh);
-        // Ending a client waits for its threads.
-        tokio::task::spawn_blocking(move || drop(old));
+        *self.admin.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
