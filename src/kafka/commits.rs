@@ -37,13 +37,22 @@ async fn ask_one(admin: &Admin, group: &Found, topics: &HashSet<Name>, by: Insta
         return Err(faults.blame(group.coordinator, Reason::Timeout));
     }
     let answer = admin.commits(&group.id, timeout);
-    let Reply { value, sent, replied } = faults.guard(group.coordinator, answer).await?;
+    let Reply { value, sent, replied } =
+        faults.guard(group.coordinator, answer).await.map_err(|reason| moved(admin, reason))?;
     // A partition whose commit could not be read is not one without a commit.
     let unread = value.iter().find_map(|row| row.error.filter(|_| topics.contains(&row.topic)));
     match unread {
-        Some(code) => Err(faults.blame(group.coordinator, code.reason())),
+        Some(code) => Err(moved(admin, faults.blame(group.coordinator, code.reason()))),
         None => Ok(Commits { sent, replied, topics: by_topic(value, topics) }),
     }
+}
+
+/// librdkafka goes on to ask the coordinator that it once found for ten minutes: a new client finds the new one.
+fn moved(admin: &Admin, reason: Reason) -> Reason {
+    if reason == Reason::NoCoordinator {
+        admin.hub().leave_behind();
+    }
+    reason
 }
 
 /// Sorted by topic and partition, without what is not wanted and partitions without a commit.
