@@ -24,9 +24,6 @@ use crate::store::Store;
 
 use sample::{Task, sample};
 
-/// Time between two passes that fold and thin what was stored.
-const HOUSEKEEPING: Duration = Duration::from_secs(3_600);
-
 /// The shortest and the longest time that one sample may take on the network.
 const DEADLINES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(20));
 
@@ -65,7 +62,6 @@ struct Monitor {
     pulse: Pulse,
     states: Vec<Held>,
     failures: Vec<Failure>,
-    kept_house: Instant,
 }
 
 impl Monitor {
@@ -77,7 +73,7 @@ impl Monitor {
         });
         let pulse = Pulse { cluster_name: task.cluster_name.clone(), ..Pulse::default() };
         house.board.post_pulse(&name, pulse.clone());
-        Self { name, task, house, memory, pulse, states: Vec::new(), failures: Vec::new(), kept_house: Instant::now() }
+        Self { name, task, house, memory, pulse, states: Vec::new(), failures: Vec::new() }
     }
 
     async fn sample_for_ever(&mut self, connection: &Connection) {
@@ -139,14 +135,14 @@ impl Monitor {
         }
         tracing::debug!(monitor = %self.name, groups = report.groups.len(), coverage, ?phases, "sampled");
         self.house.board.post(&self.name, report, self.pulse.clone());
-        if fold_due || self.kept_house.elapsed() > HOUSEKEEPING {
+        if fold_due {
             self.keep_house();
         }
         coverage > 0.0
     }
 
-    fn keep_house(&mut self) {
-        self.kept_house = Instant::now();
+    /// Folds and thins what was stored, when the store says that it is time.
+    fn keep_house(&self) {
         let rows = self.task.policy.rows_per_partition;
         let name = self.name.to_string();
         if let Err(error) = block_in_place(|| self.house.store.fold(&name, &self.memory, rows)) {

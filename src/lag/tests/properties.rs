@@ -64,6 +64,16 @@ impl Log {
         (history, now)
     }
 
+    /// One sample, five seconds after the last record, and one of the commits to ask about.
+    fn first_sample(&self, pick: prop::sample::Index) -> (History, Question) {
+        let now = self.last() + 5_000;
+        let mut history = History::default();
+        history.observe(Reading { offset: self.end(now), sent: now, replied: now }, 0);
+        let committed = pick.index(self.records.len()) as Offset;
+        let question = self.question(&history, committed, now).unwrap();
+        (history, question)
+    }
+
     fn question(&self, history: &History, committed: Offset, now: Millis) -> Option<Question> {
         let end = history.end()?;
         (committed < end).then_some(Question { committed, end, seen: now, now })
@@ -134,13 +144,9 @@ proptest! {
     #[test]
     fn the_first_sample_is_exact_for_timestamps_in_order(gaps in gaps(), pick in any::<prop::sample::Index>()) {
         let log = Log::new(&gaps, &[0]);
-        let now = log.last() + 5_000;
-        let mut history = History::default();
-        history.observe(Reading { offset: log.end(now), sent: now, replied: now }, 0);
-        let committed = pick.index(log.records.len()) as Offset;
-        let question = log.question(&history, committed, now).unwrap();
+        let (mut history, question) = log.first_sample(pick);
         let found = log.refined(&mut history, question);
-        let off = error(&found, now, log.records[committed as usize].1);
+        let off = error(&found, question.now, log.records[question.committed as usize].1);
         prop_assert!(found.bound.is_some_and(|bound| off <= bound), "off by {}: {:?}", off, found);
         prop_assert!(off <= PRECISION.max(found.lag.unwrap() / 100), "off by {}: {:?}", off, found);
     }
@@ -171,13 +177,9 @@ proptest! {
             let index = index % log.records.len();
             log.records[index].1 -= late;
         }
-        let now = log.last() + 5_000;
-        let mut history = History::default();
-        history.observe(Reading { offset: log.end(now), sent: now, replied: now }, 0);
-        let committed = pick.index(log.records.len()) as Offset;
-        let question = log.question(&history, committed, now).unwrap();
+        let (mut history, question) = log.first_sample(pick);
         let found = log.refined(&mut history, question);
-        let off = error(&found, now, log.records[committed as usize].1);
+        let off = error(&found, question.now, log.records[question.committed as usize].1);
         let inside = found.bound.is_some_and(|bound| off <= bound);
         let named = found.hidden || history.ahead.is_some() || found.method == Method::AtLeast;
         prop_assert!(inside || named, "off by {}: {:?}", off, found);
