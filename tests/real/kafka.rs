@@ -2,7 +2,6 @@
 //!
 //! The scripts in `tests/bed/kafka` prepare and run them; here is when, and that they end.
 
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,6 +13,7 @@ use tempfile::TempDir;
 
 use crate::client::Client;
 use crate::process::Held;
+use crate::testbed::{cache, read, run};
 use crate::wait::eventually;
 
 const START: Duration = Duration::from_secs(60);
@@ -230,25 +230,6 @@ fn script(name: &str) -> PathBuf {
     bed.join(name)
 }
 
-fn cache() -> PathBuf {
-    let user = || {
-        env::var_os("XDG_CACHE_HOME")
-            .map_or_else(|| PathBuf::from(env::var_os("HOME").unwrap()).join(".cache"), PathBuf::from)
-    };
-    env::var_os("HIGHWATER_TESTBED").map_or_else(|| user().join("highwater-testbed"), PathBuf::from)
-}
-
 fn version(pom: &str) -> &str {
     pom.split_once("<kafka.version>").and_then(|(_, rest)| rest.split_once('<')).unwrap().0
-}
-
-fn read(dir: &Path, name: &str) -> String {
-    fs::read_to_string(dir.join(name)).unwrap().trim().to_owned()
-}
-
-#[track_caller]
-fn run(command: &mut Command) {
-    let output = command.output().unwrap();
-    let text = [output.stdout, output.stderr].concat();
-    assert!(output.status.success(), "{command:?}:\n{}", String::from_utf8_lossy(&text));
 }
