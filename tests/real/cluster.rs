@@ -47,10 +47,8 @@ impl Cluster {
         let api_server = Some(part(&dir, "api-server"));
         let kubectl = Kubectl(&dir);
         await_ready(&kubectl, api_server.as_ref().unwrap());
-        kubectl.apply(&highwater::crd::yaml().unwrap());
-        kubectl.apply(RBAC);
+        kubectl.apply(&[&highwater::crd::yaml().unwrap(), RBAC].join("---\n"));
         // The garbage collector sees at its start what is served then, and looks for more every 30 seconds only.
-        kubectl.succeeds(&["wait", "--for=condition=Established", "crd/lagmonitors.highwater.dev"]);
         eventually("the resource is served", START, || kubectl.run(&["get", "lagmonitors", "-A"], "").code == Some(0));
         let controllers = part(&dir, "controllers");
         Self { _controllers: controllers, api_server, _etcd: etcd, dir }
