@@ -41,8 +41,9 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// A control plane of one's own.
     pub(crate) fn start() -> Self {
+        let prepare = script("prepare");
         let dir = TempDir::new().unwrap().keep();
-        run(Command::new(script("prepare")).arg(&dir));
+        run(Command::new(prepare).arg(&dir));
         let etcd = Held::start(&dir, &script("etcd"), &[&dir.to_string_lossy()]);
         let api_server = Some(part(&dir, "api-server"));
         let kubectl = Kubectl(&dir);
