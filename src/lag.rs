@@ -15,6 +15,7 @@ pub mod progress;
 pub mod reason;
 pub mod refine;
 pub mod report;
+pub mod slo;
 pub mod spread;
 pub mod state;
 #[cfg(test)]
