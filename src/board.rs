@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::lag::Millis;
-use crate::lag::reason::Reason;
+use crate::lag::reason::{Failure, Reason};
 use crate::lag::report::{MonitorName, Report};
 
 /// Everything on the board at one moment, sorted by namespace and name.
@@ -41,6 +41,8 @@ pub struct Pulse {
     pub coverage: Option<f64>,
     /// What the last good sample took.
     pub phases: Option<Phases>,
+    /// Why the last sample brought nothing, or none can begin; `None` while samples come.
+    pub trouble: Option<Failure>,
     /// Why history is kept in memory only at present; `None` while it is stored.
     pub unstored: Option<&'static str>,
 }

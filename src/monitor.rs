@@ -18,7 +18,7 @@ use crate::kafka::Cluster;
 use crate::kafka::connection::Connection;
 use crate::lag::Name;
 use crate::lag::memory::Memory;
-use crate::lag::reason::{Failure, Reason};
+use crate::lag::reason::{Failure, Reason, Scope};
 use crate::lag::report::{MonitorName, Report, State};
 use crate::store::Store;
 
@@ -81,7 +81,7 @@ impl Monitor {
             Ok(cluster) => cluster,
             Err(error) => {
                 tracing::error!(monitor = %self.name, reason = ?error.reason(), %error, "cannot sample");
-                *self.pulse.failures.entry(error.reason()).or_default() += 1;
+                self.fail(error.reason(), error.to_string());
                 self.house.board.post_pulse(&self.name, self.pulse.clone());
                 return std::future::pending().await;
             }
@@ -110,9 +110,12 @@ impl Monitor {
         self.pulse.samples += 1;
         self.pulse.probes += report.sampling.probes;
         self.pulse.coverage = Some(coverage);
+        self.pulse.trouble = None;
         if coverage == 0.0 {
-            let reason = report.errors.first().map_or(Reason::KafkaError, |failure| failure.reason);
-            *self.pulse.failures.entry(reason).or_default() += 1;
+            match Failure::gravest(&report.errors) {
+                Some(failure) => self.fail(failure.reason, failure.message.clone()),
+                None => self.fail(Reason::KafkaError, "nothing that was asked was answered; see Kafka's logs".into()),
+            }
         }
         self.tell_failures(&report);
         self.tell_transitions(&report);
@@ -139,6 +142,12 @@ impl Monitor {
             self.keep_house();
         }
         coverage > 0.0
+    }
+
+    /// Notes in the pulse that a sample brought nothing, or that none can begin.
+    fn fail(&mut self, reason: Reason, message: String) {
+        *self.pulse.failures.entry(reason).or_default() += 1;
+        self.pulse.trouble = Some(Failure { scope: Scope::Cluster, name: String::new(), reason, message });
     }
 
     /// Folds and thins what was stored, when the store says that it is time.

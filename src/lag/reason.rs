@@ -67,3 +67,32 @@ pub struct Failure {
     /// One sentence that says what to do. Never bytes from the peer.
     pub message: String,
 }
+
+impl Failure {
+    /// The one of them that explains most: that of the widest scope. `NothingVisible` explains no missing answer and
+    /// gives way to every other.
+    pub fn gravest(all: &[Self]) -> Option<&Self> {
+        all.iter().min_by_key(|failure| (failure.reason == Reason::NothingVisible, failure.scope))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_widest_scope_explains_most_and_the_first_of_it() {
+        let failure = |scope, reason, name: &str| Failure { scope, name: name.into(), reason, message: String::new() };
+        let all = [
+            failure(Scope::Cluster, Reason::NothingVisible, "groups"),
+            failure(Scope::Group, Reason::Timeout, "a"),
+            failure(Scope::Broker, Reason::Unreachable, "1"),
+            failure(Scope::Broker, Reason::Timeout, "2"),
+        ];
+        let gravest = |all| Failure::gravest(all).map(|failure| failure.name.as_str());
+        assert_eq!(gravest(&all), Some("1"));
+        assert_eq!(gravest(&all[..2]), Some("a"));
+        assert_eq!(gravest(&all[..1]), Some("groups"));
+        assert_eq!(gravest(&[]), None);
+    }
+}

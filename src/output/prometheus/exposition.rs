@@ -134,6 +134,7 @@ mod tests {
             last_sample: Some(1_772_366_400_123),
             coverage: Some(0.95),
             phases: Some(Phases { observe: 0.2, probe: 0.05, judge: 0.01, store: 0.002 }),
+            trouble: None,
             unstored: Some("StorageFull"),
         }
     }
