@@ -3,14 +3,17 @@
 //! Fetching references is left to `resolve`, running plans to the fleet.
 
 mod credentials;
+pub mod objective;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use objective::Objective;
 use serde_json::Value;
 
 use super::resolve::{Kind, Resolved};
 use crate::crd::properties::Properties;
 use crate::crd::sampling::{IsolationLevel, Sampling};
+use crate::crd::slo::Slo;
 use crate::crd::{LagMonitor, LagMonitorSpec};
 use crate::kafka::connection::Connection;
 use crate::kafka::selection::{PatternError, Patterns, Selection};
@@ -30,6 +33,8 @@ pub struct Plan {
     pub selection: Selection,
     /// How to sample and judge.
     pub policy: Policy,
+    /// What counts as all right.
+    pub objective: Objective,
     /// The report's file, relative to the namespace's folder.
     pub output_file: Option<String>,
     /// Whether sampling is to stop.
@@ -149,7 +154,6 @@ pub fn plan(monitor: &LagMonitor, resolved: &Resolved) -> Result<Plan, Invalid> 
         sasl: spec.sasl.as_ref().map(|sasl| lookup.sasl(sasl)).transpose()?,
         properties: client_properties(&spec.properties),
     };
-    check_overrides(spec)?;
     Ok(Plan {
         cluster_name: spec.cluster_name.clone().unwrap_or_else(|| format!("{namespace}/{name}")),
         connection,
@@ -158,6 +162,7 @@ pub fn plan(monitor: &LagMonitor, resolved: &Resolved) -> Result<Plan, Invalid> 
             topics: patterns("spec.topics", &spec.topics.include, &spec.topics.exclude)?,
         },
         policy: policy(&spec.sampling),
+        objective: Objective::new(&spec.slo)?,
         output_file: spec.output.file.as_ref().map(|file| file.path.clone()),
         suspend: spec.suspend,
         unused: unused(spec),
@@ -192,8 +197,15 @@ pub fn refuse_conflicts(plans: Vec<Plan>) -> (Vec<Plan>, Vec<(MonitorName, Inval
 }
 
 fn unused(spec: &LagMonitorSpec) -> Vec<&'static str> {
-    let fields =
-        [("spec.slo", spec.slo != Default::default()), ("spec.output.configMap", spec.output.config_map.is_some())];
+    let (slo, default) = (&spec.slo, Slo::default());
+    let fields = [
+        ("spec.slo.minRebalanceScore", slo.min_rebalance_score != default.min_rebalance_score),
+        ("spec.slo.rebalanceWindow", slo.rebalance_window != default.rebalance_window),
+        ("spec.slo.maxRebalances", slo.max_rebalances != default.max_rebalances),
+        ("spec.slo.maxGiniExcessPercent", slo.max_gini_excess_percent != default.max_gini_excess_percent),
+        ("spec.slo.stuckWindow", slo.stuck_window != default.stuck_window),
+        ("spec.output.configMap", spec.output.config_map.is_some()),
+    ];
     fields.into_iter().filter(|(_, written)| *written).map(|(field, _)| field).collect()
 }
 
@@ -224,14 +236,6 @@ fn patterns(field: &str, include: &[String], exclude: &[String]) -> Result<Patte
         }
     }
     Patterns::new(include, exclude).map_err(|error| Invalid { field: field.to_owned(), problem: error.into() })
-}
-
-fn check_overrides(spec: &LagMonitorSpec) -> Result<(), Invalid> {
-    for (index, limits) in spec.slo.overrides.iter().enumerate() {
-        check_pattern(&limits.group, || format!("spec.slo.overrides[{index}].group"))?;
-        check_pattern(&limits.topic, || format!("spec.slo.overrides[{index}].topic"))?;
-    }
-    Ok(())
 }
 
 fn check_pattern(pattern: &str, field: impl Fn() -> String) -> Result<(), Invalid> {

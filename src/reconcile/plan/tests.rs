@@ -89,6 +89,27 @@ fn settings_are_taken_over() {
 }
 
 #[test]
+fn what_has_no_effect_yet_is_named_and_the_limits_have_one() {
+    let limits = json!({
+        "maxLagRecords": 5, "maxLag": "1m", "minCompliancePercent": 50, "overrides": [{ "group": "a", "maxLag": "1h" }],
+    });
+    let plan = plan_of(json!({ "slo": limits }), &[]).unwrap();
+    assert_eq!(plan.unused, [""; 0]);
+    assert_eq!((plan.objective.min_compliance_percent, plan.objective.limits("a", "t").max_lag), (50, Some(3_600_000)));
+    let others = [
+        ("minRebalanceScore", json!(1)),
+        ("rebalanceWindow", json!("2h")),
+        ("maxRebalances", json!(1)),
+        ("maxGiniExcessPercent", json!(1)),
+        ("stuckWindow", json!("1m")),
+    ];
+    for (field, value) in others {
+        let plan = plan_of(json!({ "slo": { field: value } }), &[]).unwrap();
+        assert_eq!(plan.unused, [format!("spec.slo.{field}")]);
+    }
+}
+
+#[test]
 fn the_username_is_written_or_in_the_secret_or_the_secrets_name() {
     let bare: &[_] = &[("password", "s3cret")];
     let with_user: &[_] = &[("password", "s3cret\n"), ("username", "u\n")];
