@@ -124,7 +124,8 @@ fn worst_first(report: &Report) -> Vec<(&Group, Option<&GroupTopic>)> {
     rows
 }
 
-fn age(seconds: Option<f64>, method: Option<Method>) -> String {
+/// An age as it is shown, with a sign before a lower bound; `-` where it is unknown.
+pub(crate) fn age(seconds: Option<f64>, method: Option<Method>) -> String {
     match (seconds, method) {
         (None, _) => unknown(),
         (Some(seconds), Some(Method::AtLeast)) => format!("≥{}", human(seconds)),
@@ -140,7 +141,8 @@ fn unknown() -> String {
     "-".into()
 }
 
-fn printable(name: &str) -> String {
+/// A name without control characters: they are shown escaped.
+pub(crate) fn printable(name: &str) -> String {
     let mut shown = String::with_capacity(name.len());
     for c in name.chars() {
         if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }

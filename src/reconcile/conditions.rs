@@ -1,0 +1,273 @@
+//! What a LagMonitor says of itself in four conditions: `Ready`, `Connected`, `Published` and `SLOMet`. Pure.
+//!
+//! `Ready` is what the spec and the other two come to; a breach of the objective never changes it. What this process
+//! does not know yet stands as the process before it left it, so that a restart turns nothing to `Unknown`.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+use super::plan::objective::Objective;
+use super::wording::{counted, short, whole_percent};
+use crate::board::{Posted, Pulse};
+use crate::lag::Millis;
+use crate::lag::reason::Failure;
+use crate::lag::report::Report;
+use crate::lag::slo::Compliance;
+
+/// The condition that a LagMonitor is sampled and published.
+pub const READY: &str = "Ready";
+/// The condition that its cluster answers.
+pub const CONNECTED: &str = "Connected";
+/// The condition that its report is where `spec.output` says.
+pub const PUBLISHED: &str = "Published";
+/// The condition that its groups are within their limits.
+pub const SLO_MET: &str = "SLOMet";
+
+/// The reason of `Ready` for a suspended LagMonitor.
+pub(super) const SUSPENDED: &str = "Suspended";
+/// The reason of the other conditions of a refused LagMonitor.
+pub(super) const NOT_SAMPLED: &str = "NotSampled";
+
+/// The most bytes of a message.
+const LONGEST_MESSAGE: usize = 1024;
+
+/// What became of a LagMonitor's spec.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// It is sampled as it is written.
+    Accepted,
+    /// It asks for no samples.
+    Suspended,
+    /// It can't be sampled as it is written.
+    Refused {
+        /// The word for it.
+        reason: &'static str,
+        /// What to do about it, in a sentence that begins with the field.
+        message: String,
+        /// Whether the monitor goes on with the spec that was accepted before.
+        goes_on: bool,
+    },
+}
+
+impl Standing {
+    /// Whether samples are taken.
+    #[must_use]
+    pub fn samples(&self) -> bool {
+        matches!(self, Self::Accepted | Self::Refused { goes_on: true, .. })
+    }
+
+    /// Why the spec is refused, if it is.
+    pub(super) fn refusal(&self) -> Option<(&'static str, String)> {
+        match self {
+            Self::Refused { reason, message, goes_on: false } => Some((reason, message.clone())),
+            Self::Refused { reason, message, goes_on: true } => {
+                Some((reason, format!("{message}; until then it is sampled as it was written before")))
+            }
+            Self::Accepted | Self::Suspended => None,
+        }
+    }
+}
+
+/// What became of the outputs of a LagMonitor, file and ConfigMap together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Published {
+    /// The spec asks for none.
+    StatusOnly,
+    /// This process has not tried yet.
+    Waiting,
+    /// The last try succeeded, and nothing is due, or only at its `minInterval`.
+    Done,
+    /// The last try failed.
+    Failed {
+        /// The word for it.
+        reason: &'static str,
+        /// What to do about it.
+        message: String,
+    },
+}
+
+/// Everything that is known of one LagMonitor at one moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// The `metadata.generation` of which this is known.
+    pub generation: Option<i64>,
+    /// What became of its spec.
+    pub standing: &'a Standing,
+    /// What stands on the board for it.
+    pub posted: Option<&'a Posted>,
+    /// What became of its outputs.
+    pub published: &'a Published,
+    /// The objective of the spec that is sampled; `None` when none is.
+    pub objective: Option<&'a Objective>,
+}
+
+impl<'a> Facts<'a> {
+    /// The last report and its pulse, where the last sample brought figures.
+    pub(super) fn figures(&self) -> Option<(&'a Report, &'a Pulse)> {
+        let posted = self.posted.filter(|posted| posted.pulse.coverage.is_some_and(|coverage| coverage > 0.0))?;
+        posted.report.as_deref().map(|report| (report, &*posted.pulse))
+    }
+}
+
+/// The conditions at `now`, always all four. Only a change of status moves a transition time of `previous`.
+#[must_use]
+pub fn conditions(facts: Facts<'_>, previous: &[Condition], now: Millis) -> Vec<Condition> {
+    let before = |name: &str| previous.iter().find(|condition| condition.type_ == name);
+    let or_as_left = |name: &str, found: Option<Finding>, missing: &str| {
+        let left = || before(name).filter(|left| left.observed_generation == facts.generation).and_then(Finding::left);
+        found.or_else(left).unwrap_or_else(|| Finding::new(UNKNOWN, "Starting", missing))
+    };
+    let connected = or_as_left(CONNECTED, connected(facts), "the first sample has not come yet");
+    let published = or_as_left(PUBLISHED, published(facts), "the report has not been published yet");
+    let slo_met = or_as_left(SLO_MET, slo_met(facts), "the first sample has not come yet");
+    let ready = ready(facts, &connected, &published);
+    [(READY, ready), (CONNECTED, connected), (PUBLISHED, published), (SLO_MET, slo_met)]
+        .into_iter()
+        .map(|(name, finding)| finding.condition(name, facts.generation, before(name), now))
+        .collect()
+}
+
+/// A condition before it has a place in time.
+#[derive(Debug, Clone)]
+struct Finding {
+    status: &'static str,
+    reason: String,
+    message: String,
+}
+
+const TRUE: &str = "True";
+const FALSE: &str = "False";
+const UNKNOWN: &str = "Unknown";
+
+impl Finding {
+    fn new(status: &'static str, reason: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { status, reason: reason.into(), message: message.into() }
+    }
+
+    /// What another process found, if it found anything.
+    fn left(condition: &Condition) -> Option<Self> {
+        let status = [TRUE, FALSE].into_iter().find(|status| condition.status == *status)?;
+        Some(Self::new(status, &condition.reason, &condition.message))
+    }
+
+    fn condition(self, name: &str, generation: Option<i64>, before: Option<&Condition>, now: Millis) -> Condition {
+        let since =
+            before.filter(|before| before.status == self.status).map(|before| before.last_transition_time.clone());
+        Condition {
+            type_: name.to_owned(),
+            status: self.status.to_owned(),
+            reason: self.reason,
+            message: short(&self.message, LONGEST_MESSAGE),
+            observed_generation: generation,
+            last_transition_time: since.unwrap_or_else(|| time(now)),
+        }
+    }
+}
+
+/// A time as Kubernetes writes it: in whole seconds.
+pub(super) fn time(now: Millis) -> Time {
+    Time(k8s_openapi::jiff::Timestamp::from_second(now.div_euclid(1_000)).unwrap_or_default())
+}
+
+/// What is said of everything that needs samples where none are taken.
+fn unsampled(standing: &Standing) -> Option<Finding> {
+    match standing {
+        standing if standing.samples() => None,
+        Standing::Suspended => {
+            Some(Finding::new(UNKNOWN, SUSPENDED, "no samples are taken while spec.suspend is true"))
+        }
+        _ => Some(Finding::new(UNKNOWN, NOT_SAMPLED, "no samples are taken; the condition Ready says why")),
+    }
+}
+
+fn ready(facts: Facts<'_>, connected: &Finding, published: &Finding) -> Finding {
+    if let Some((reason, message)) = facts.standing.refusal() {
+        return Finding::new(FALSE, reason, message);
+    }
+    if *facts.standing == Standing::Suspended {
+        return Finding::new(FALSE, SUSPENDED, "no samples are taken: write spec.suspend: false to go on");
+    }
+    let parts = [connected, published];
+    let lacks = |status| parts.into_iter().find(|part| part.status == status).cloned();
+    lacks(FALSE).or_else(|| lacks(UNKNOWN)).unwrap_or_else(|| {
+        Finding::new(TRUE, "Sampling", "the spec is accepted, samples come, and the report is published")
+    })
+}
+
+/// Whether the last sample came; `None` before the first.
+fn connected(facts: Facts<'_>) -> Option<Finding> {
+    if let Some(unsampled) = unsampled(facts.standing) {
+        return Some(unsampled);
+    }
+    if let Some(trouble) = facts.posted.and_then(|posted| posted.pulse.trouble.as_ref()) {
+        return Some(Finding::new(FALSE, word(trouble), &trouble.message));
+    }
+    let (report, pulse) = facts.figures()?;
+    let percent = whole_percent(pulse.coverage?);
+    let Some(gravest) = Failure::gravest(&report.errors) else {
+        return Some(match percent {
+            100 => Finding::new(TRUE, "Complete", "the last sample got every answer that it asked for"),
+            _ => Finding::new(TRUE, "Partial", format!("{percent} % of the answers came")),
+        });
+    };
+    let more = match report.errors.len() - 1 {
+        0 => String::new(),
+        more => format!("; the report has {more} more"),
+    };
+    let reason = if percent < 100 { "Partial".to_owned() } else { word(gravest) };
+    Some(Finding::new(TRUE, reason, format!("{percent} % of the answers came; {}{more}", gravest.message)))
+}
+
+/// The word of a reason, as reports, logs and metrics have it.
+pub(super) fn word(failure: &Failure) -> String {
+    format!("{:?}", failure.reason)
+}
+
+/// Whether the report is where the spec says; `None` before the first try.
+fn published(facts: Facts<'_>) -> Option<Finding> {
+    if let Some(unsampled) = unsampled(facts.standing) {
+        return Some(unsampled);
+    }
+    match facts.published {
+        Published::Waiting => None,
+        Published::StatusOnly => {
+            Some(Finding::new(TRUE, "StatusOnly", "spec.output asks for nothing besides status, metrics and API"))
+        }
+        Published::Done => Some(Finding::new(TRUE, "Published", "the report is where spec.output says")),
+        Published::Failed { reason, message } => Some(Finding::new(FALSE, *reason, message)),
+    }
+}
+
+/// Whether enough partitions are within their limits; `None` before the first sample.
+fn slo_met(facts: Facts<'_>) -> Option<Finding> {
+    if let Some(unsampled) = unsampled(facts.standing) {
+        return Some(unsampled);
+    }
+    if let Some(trouble) = facts.posted.and_then(|posted| posted.pulse.trouble.as_ref()) {
+        let message = "the last sample brought no figures; the condition Connected says why";
+        return Some(Finding::new(UNKNOWN, word(trouble), message));
+    }
+    let (report, _) = facts.figures()?;
+    let objective = facts.objective?;
+    Some(judged(objective.compliance(report), objective.min_compliance_percent))
+}
+
+fn judged(compliance: Compliance, wanted: u32) -> Finding {
+    let partitions = compliance.partitions();
+    let Some(percent) = compliance.within.saturating_mul(100).checked_div(partitions) else {
+        return Finding::new(UNKNOWN, "NoCommittedOffsets", "no group has a committed offset that could be late");
+    };
+    let all = counted(partitions, "partition");
+    let unknown = match compliance.unknown {
+        0 => String::new(),
+        unknown => format!("; of {unknown} it is not known"),
+    };
+    let message = format!("{percent} % of {all} within limits, {wanted} % wanted{unknown}");
+    match compliance.meets(wanted) {
+        Some(true) => Finding::new(TRUE, "WithinLimits", message),
+        Some(false) => Finding::new(FALSE, "LimitsExceeded", message),
+        None => Finding::new(UNKNOWN, "AgesUnknown", message),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;
