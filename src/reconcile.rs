@@ -10,4 +10,5 @@ pub mod notices;
 pub mod plan;
 pub mod resolve;
 pub mod schema;
+pub mod status;
 mod wording;

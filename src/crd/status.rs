@@ -28,7 +28,7 @@ pub struct LagMonitorStatus {
     /// The records not read, over all groups.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lag_records: Option<i64>,
-    /// When the last sample was taken.
+    /// When the last sample that brought figures was taken; all figures here are of that time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_sample_time: Option<Time>,
     /// The share of the wanted answers that the last sample got, in percent, rounded down, from 0 to 100.
@@ -38,6 +38,9 @@ pub struct LagMonitorStatus {
     /// Kafka's own id of the cluster.
     #[serde(rename = "clusterID", skip_serializing_if = "Option::is_none")]
     pub cluster_id: Option<String>,
+    /// The ConfigMap in the LagMonitor's namespace that holds the report.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub config_map: Option<String>,
     /// The pod that takes the samples.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sampled_by: Option<String>,
