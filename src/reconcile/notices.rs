@@ -9,7 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::conditions::{CONNECTED, Facts, NOT_SAMPLED, PUBLISHED, Published, READY, SUSPENDED, Standing, word};
 use super::wording::{counted, listed, short};
-use crate::lag::report::{GroupPartition, Report, State, Timestamp};
+use crate::lag::report::{GroupPartition, Report, State};
 use crate::lag::{Name, Offset, Partition};
 
 /// The most bytes of a note.
@@ -34,7 +34,6 @@ pub struct Seen {
     standing: Option<Stood>,
     lost: bool,
     unpublished: bool,
-    sampled: Option<Timestamp>,
     states: BTreeMap<Name, State>,
     /// The log start up to which losses are known, of partitions with a loss.
     losses: BTreeMap<(Name, Name, Partition), Offset>,
@@ -72,13 +71,10 @@ impl Seen {
         } else {
             (self.lost, self.unpublished) = (false, false);
         }
-        if let Some((report, _)) = facts.figures()
-            && self.sampled != Some(report.generated_at)
-        {
+        if let Some((report, _)) = facts.figures() {
             notices.extend(self.transitions(report));
             notices.extend(self.lost_records(report));
             self.states = states(report);
-            self.sampled = Some(report.generated_at);
         }
         notices
     }

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::board::Posted;
 use crate::lag::reason::Reason;
-use crate::lag::report::Method;
+use crate::lag::report::{Method, Timestamp};
 use crate::output::sample;
 use crate::reconcile::conditions::conditions;
 use crate::reconcile::conditions::tests::{NOON, calm, failing, objective, refused, restarted, sampled};
