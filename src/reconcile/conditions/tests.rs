@@ -14,7 +14,7 @@ pub(in crate::reconcile) const NOON: Millis = 1_772_366_400_123;
 
 /// What stands on the board after a sample of this coverage.
 pub(in crate::reconcile) fn sampled(report: Report, coverage: f64) -> Posted {
-    let pulse = Pulse { samples: 1, coverage: Some(coverage), last_sample: Some(NOON), ..Pulse::default() };
+    let pulse = Pulse { samples: 1, coverage: Some(coverage), last_sample: Some(NOON + 2_000), ..Pulse::default() };
     Posted { report: Some(Arc::new(report)), pulse: Arc::new(pulse) }
 }
 

@@ -32,7 +32,7 @@ fn a_sample_is_told_in_figures() {
         "worst": { "group": "billing", "topic": "orders", "lagSeconds": 266_400, "summary": "billing on orders" },
         "maxLag": "≥3d2h",
         "lagRecords": 4_070,
-        "lastSampleTime": "2026-03-01T12:00:00Z",
+        "lastSampleTime": "2026-03-01T12:00:02Z",
         "coveragePercent": 95,
         "clusterID": "abc",
         "configMap": "orders-lag",
