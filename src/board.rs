@@ -136,6 +136,7 @@ mod tests {
             sampling: Sampling { interval_seconds: None, duration_seconds: 0.1, coverage: 1.0, probes: 0 },
             detail: Detail::Partition,
             truncated: false,
+            left_out: None,
             errors: vec![],
             groups: vec![],
             topics: vec![],

@@ -1,5 +1,6 @@
-//! A report as table, JSON, YAML, CSV, file and metrics. Computes nothing that the report does not say.
+//! A report as table, JSON, YAML, CSV, file, ConfigMap and metrics. Computes nothing that the report does not say.
 
+pub mod config_map;
 pub mod csv;
 pub mod detail;
 pub mod duration;
@@ -39,6 +40,15 @@ pub enum RenderError {
     /// The YAML writer refused.
     #[error("the report could not be written as YAML")]
     Yaml(#[from] serde_saphyr::SerializeError),
+    /// Even without its rows it is too large: the cluster's list of brokers is.
+    #[error("the report would be larger than {most} bytes even without groups, errors and topics")]
+    TooLarge {
+        /// The limit in bytes.
+        most: usize,
+    },
+    /// The writer refused.
+    #[error("the report could not be written")]
+    Write(#[from] std::io::Error),
     /// The CSV writer refused.
     #[error("the report could not be written as CSV")]
     Csv(#[from] ::csv::Error),

@@ -67,6 +67,7 @@ pub fn judge(memory: &mut Memory, policy: &Policy, heading: Heading, now: Millis
         },
         detail: Detail::Partition,
         truncated: false,
+        left_out: None,
         errors: last.failures.clone(),
         groups,
         topics,

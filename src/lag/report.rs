@@ -30,6 +30,10 @@ pub struct Report {
     pub detail: Detail,
     /// Whether `detail` was lowered, or rows left out, to fit a size limit.
     pub truncated: bool,
+    /// How many rows were left out to fit a size limit; absent when none was. The groups that are left out have the
+    /// smallest ages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<LeftOut>,
     /// What could not be read, and why.
     pub errors: Vec<Failure>,
     /// Every selected consumer group, by id.
@@ -75,6 +79,17 @@ pub struct Sampling {
     pub coverage: f64,
     /// Times asked to sharpen ages.
     pub probes: u64,
+}
+
+/// How many rows a report lacks that it would have without a size limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct LeftOut {
+    /// Rows of `groups`.
+    pub groups: usize,
+    /// Rows of `errors`.
+    pub errors: usize,
+    /// Rows of `topics`.
+    pub topics: usize,
 }
 
 /// How deep a report goes.

@@ -1,8 +1,10 @@
 //! The report as JSON, and the JSON Schema that it keeps to. Every JSON that leaves the program is written here.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use schemars::generate::SchemaSettings;
+use serde::Serialize;
+use serde_json::ser::{Formatter, Serializer};
 
 use crate::lag::report::Report;
 
@@ -21,6 +23,61 @@ pub fn pretty(report: &Report) -> serde_json::Result<String> {
 pub fn write(report: &Report, mut out: impl Write) -> std::io::Result<()> {
     serde_json::to_writer(&mut out, report)?;
     out.write_all(b"\n")
+}
+
+/// For both: a line a field and a line a row of `groups`, `errors` and `topics`, with a newline at the end, written as
+/// it is rendered. It is hardly longer than one line, and it can be read, searched and compared line by line.
+///
+/// # Errors
+/// Those of the writer.
+pub fn lines(report: &Report, mut out: impl Write) -> io::Result<()> {
+    report.serialize(&mut Serializer::with_formatter(&mut out, Lines::default()))?;
+    out.write_all(b"\n")
+}
+
+/// Breaks the line before each field of the outermost object and before each row of an array in it.
+#[derive(Default)]
+struct Lines {
+    depth: usize,
+}
+
+impl Formatter for Lines {
+    fn begin_object<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.depth += 1;
+        out.write_all(b"{")
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        out.write_all(b"}")
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+        out.write_all(separator(first, self.depth == 1))
+    }
+
+    fn begin_array<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.depth += 1;
+        out.write_all(b"[")
+    }
+
+    fn end_array<W: ?Sized + Write>(&mut self, out: &mut W) -> io::Result<()> {
+        self.depth -= 1;
+        out.write_all(b"]")
+    }
+
+    fn begin_array_value<W: ?Sized + Write>(&mut self, out: &mut W, first: bool) -> io::Result<()> {
+        out.write_all(separator(first, self.depth == 2))
+    }
+}
+
+fn separator(first: bool, line: bool) -> &'static [u8] {
+    match (first, line) {
+        (true, true) => b"\n",
+        (true, false) => b"",
+        (false, true) => b",\n",
+        (false, false) => b",",
+    }
 }
 
 /// The JSON Schema (2020-12) of the report. Further fields may be added within a version, so it admits them.
@@ -65,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn both_writings_are_one_value_and_no_number_is_unreal() {
+    fn every_writing_is_one_value_and_no_number_is_unreal() {
         let mut report = sample::report();
         report.groups[0].max_lag_seconds = Some(f64::NAN);
         let mut line = Vec::new();
@@ -74,7 +131,27 @@ mod tests {
         let line: serde_json::Value = serde_json::from_slice(&line).unwrap();
         let pretty: serde_json::Value = serde_json::from_str(&pretty(&report).unwrap()).unwrap();
         assert_eq!(line, pretty);
+        let mut rows = Vec::new();
+        lines(&report, &mut rows).unwrap();
+        assert_eq!(line, serde_json::from_slice::<serde_json::Value>(&rows).unwrap());
         assert!(line.pointer("/groups/0/max_lag_seconds").unwrap().is_null());
         assert_eq!(line.pointer("/generated_at").unwrap(), "2026-03-01T12:00:00.000Z");
+    }
+
+    #[test]
+    fn lines_are_fields_and_rows() {
+        let report = detail::lowered(&sample::report(), Detail::Group);
+        let mut text = Vec::new();
+        lines(&report, &mut text).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        let opening = ["{", "\"schema_version\":1,", "\"monitor\":{", "\"cluster\":{\"name\":", "\"generated_at\":"];
+        for (line, begins) in text.lines().zip(opening) {
+            assert!(line.starts_with(begins), "{line}");
+        }
+        assert_eq!(text.lines().filter(|line| line.starts_with("{\"group_id\":")).count(), report.groups.len());
+        assert_eq!(text.lines().filter(|line| line.starts_with("{\"topic\":")).count(), report.topics.len());
+        let mut line = Vec::new();
+        write(&report, &mut line).unwrap();
+        assert_eq!(text.replace('\n', ""), String::from_utf8(line).unwrap().trim_end());
     }
 }

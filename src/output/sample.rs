@@ -35,6 +35,7 @@ pub(crate) fn report() -> Report {
         sampling: Sampling { interval_seconds: Some(60.0), duration_seconds: 0.21, coverage: 0.95, probes: 7 },
         detail: Detail::Partition,
         truncated: false,
+        left_out: None,
         errors: vec![Failure {
             scope: Scope::Group,
             name: "zombie".into(),
