@@ -8,6 +8,7 @@ pub mod local;
 pub mod marked;
 pub mod notices;
 pub mod plan;
+pub mod publish;
 pub mod resolve;
 pub mod schema;
 pub mod status;
