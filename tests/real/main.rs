@@ -26,6 +26,7 @@ mod oddities;
 mod process;
 mod producer;
 mod protocols;
+mod publishing;
 mod refusal;
 mod rotation;
 mod run;
