@@ -3,10 +3,14 @@
 //! Monitors post, everybody else takes a snapshot or watches; nobody ever waits for Kafka or for each other. There is
 //! no history here: that is in `store`.
 
+pub mod account;
+
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
+
+use account::Account;
 
 use crate::lag::Millis;
 use crate::lag::reason::{Failure, Reason};
@@ -16,12 +20,14 @@ use crate::lag::report::{MonitorName, Report};
 pub type Snapshot = Arc<BTreeMap<MonitorName, Posted>>;
 
 /// What stands on the board for one monitor.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Posted {
     /// The latest report; `None` before the first sample.
     pub report: Option<Arc<Report>>,
     /// How the monitor itself is doing.
     pub pulse: Arc<Pulse>,
+    /// Whether the last report is in its file, or why not; `None` without a file, and before the first report.
+    pub file: Option<Result<(), String>>,
 }
 
 /// How one monitor is doing, counted since it started.
@@ -65,6 +71,7 @@ pub struct Phases {
 pub struct Board {
     posts: Arc<watch::Sender<Snapshot>>,
     refused: Arc<watch::Sender<Refused>>,
+    account: Arc<Mutex<Account>>,
 }
 
 /// How much is wrong in each file that has something wrong in it.
@@ -73,21 +80,32 @@ pub type Refused = BTreeMap<String, u64>;
 impl Board {
     /// Posts a monitor's new report and pulse in place of its former ones.
     pub fn post(&self, monitor: &MonitorName, report: Arc<Report>, pulse: Pulse) {
-        let posted = Posted { report: Some(report), pulse: Arc::new(pulse) };
-        self.posts.send_modify(|all| {
-            Arc::make_mut(all).insert(monitor.clone(), posted);
+        self.change(monitor, |posted| {
+            posted.report = Some(report);
+            posted.pulse = Arc::new(pulse);
         });
     }
 
     /// Posts a monitor's new pulse and leaves its last report, as when it starts or cannot even begin to sample.
     pub fn post_pulse(&self, monitor: &MonitorName, pulse: Pulse) {
-        let pulse = Arc::new(pulse);
-        self.posts.send_modify(|all| {
-            let posted = Arc::make_mut(all).entry(monitor.clone());
-            posted
-                .and_modify(|posted| posted.pulse = pulse.clone())
-                .or_insert_with(|| Posted { report: None, pulse: pulse.clone() });
+        self.change(monitor, |posted| posted.pulse = Arc::new(pulse));
+    }
+
+    /// Posts what became of the monitor's report in its file. Nobody wakes when that is what stands there already, and
+    /// nothing happens when the monitor is not on the board.
+    pub fn post_file(&self, monitor: &MonitorName, file: Result<(), String>) {
+        let file = Some(file);
+        self.posts.send_if_modified(|all| {
+            let differs = all.get(monitor).is_some_and(|posted| posted.file != file);
+            if differs && let Some(posted) = Arc::make_mut(all).get_mut(monitor) {
+                posted.file = file;
+            }
+            differs
         });
+    }
+
+    fn change(&self, monitor: &MonitorName, change: impl FnOnce(&mut Posted)) {
+        self.posts.send_modify(|all| change(Arc::make_mut(all).entry(monitor.clone()).or_default()));
     }
 
     /// Takes a monitor off the board; nothing happens when it is not there.
@@ -105,6 +123,16 @@ impl Board {
     /// The files in which something is refused at present.
     pub fn refused(&self) -> Refused {
         self.refused.borrow().clone()
+    }
+
+    /// Counts what the operator did.
+    pub fn account(&self, count: impl FnOnce(&mut Account)) {
+        count(&mut self.account.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// What the operator has done so far.
+    pub fn accounted(&self) -> Account {
+        self.account.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What stands on the board now.

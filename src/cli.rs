@@ -4,8 +4,10 @@ mod arguments;
 mod consumer_lag;
 mod demo;
 mod logging;
+mod operator;
 mod run;
 mod screen;
+mod serving;
 mod signals;
 mod values;
 
@@ -32,7 +34,8 @@ pub const OVER: u8 = 3;
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let quiet = matches!(cli.command, Command::Demo(_) | Command::ConsumerLag(_));
-    logging::start(&cli.log, if quiet { "off" } else { "info" });
+    // The spans of the controller would stand before every line that is told in a turn.
+    logging::start(&cli.log, if quiet { "off" } else { "info,kube_runtime=warn" });
     match execute(cli) {
         Ok(code) => ExitCode::from(code),
         Err(error) if is_broken_pipe(&error) => ExitCode::from(GOOD),
@@ -56,8 +59,13 @@ fn execute(cli: Cli) -> anyhow::Result<u8> {
             screen::print(&format!("{:#}\n", crate::output::json::schema()))?;
             Ok(GOOD)
         }
+        Command::Crd => {
+            screen::print(&crate::crd::yaml()?)?;
+            Ok(GOOD)
+        }
         Command::ConsumerLag(arguments) => runtime()?.block_on(consumer_lag::run(*arguments)),
         Command::Demo(arguments) => runtime()?.block_on(demo::run(arguments)),
+        Command::Operator(arguments) => runtime()?.block_on(operator::run(arguments)),
         Command::Run(arguments) => runtime()?.block_on(run::run(arguments)),
     }
 }

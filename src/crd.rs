@@ -200,4 +200,10 @@ mod tests {
         let read: CustomResourceDefinition = serde_saphyr::from_str(&yaml().unwrap()).unwrap();
         assert_eq!(read, definition());
     }
+
+    #[test]
+    fn the_published_definition_is_the_one_of_the_code() {
+        let (published, own) = (include_str!("../crds/lagmonitors.yaml"), yaml().unwrap());
+        assert!(published == own, "write crds/lagmonitors.yaml again: highwater crd > crds/lagmonitors.yaml");
+    }
 }

@@ -1,7 +1,7 @@
 //! One LagMonitor at work: observe, remember, judge, post, at its cadence.
 //!
 //! Missed ticks are skipped and samples never overlap; an unreachable cluster is asked again with growing, jittered
-//! pauses. Knows no Kubernetes: a plan in, posts on the board out.
+//! pauses. New orders are taken up without a restart. Knows no Kubernetes: a job in, posts on the board out.
 
 pub mod sample;
 
@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
+use tokio::sync::watch;
 use tokio::task::block_in_place;
 use tokio_util::sync::CancellationToken;
 
@@ -41,11 +42,33 @@ pub struct House {
     pub clock: Clock,
 }
 
+/// What one monitor has to do from its start to its end.
+#[derive(Debug)]
+pub struct Job {
+    /// Under which name it posts.
+    pub name: MonitorName,
+    /// Under which name its history is kept.
+    pub history: String,
+    /// How it connects.
+    pub connection: Connection,
+    /// What it samples: each new value is taken up at once, with a sample.
+    pub orders: watch::Receiver<Orders>,
+}
+
+/// What may change while a monitor goes on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Orders {
+    /// What is sampled, and how.
+    pub task: Task,
+    /// Any new text here asks for a sample at once.
+    pub sample_now: Option<String>,
+}
+
 /// Samples until `stop`. Every sample is stored as it is judged, so there is nothing left to store at the end.
-pub async fn run(name: MonitorName, task: Task, connection: Connection, house: House, stop: CancellationToken) {
-    let mut monitor = Monitor::start(name, task, house);
+pub async fn run(job: Job, house: House, stop: CancellationToken) {
+    let mut monitor = Monitor::start(job.name, job.history, job.orders, house);
     tokio::select! {
-        () = monitor.sample_for_ever(&connection) => {}
+        () = monitor.sample_for_ever(&job.connection) => {}
         () = stop.cancelled() => {}
     }
     tracing::info!(monitor = %monitor.name, "stopped");
@@ -56,6 +79,8 @@ type Held = (Name, Name, State);
 
 struct Monitor {
     name: MonitorName,
+    history: String,
+    orders: watch::Receiver<Orders>,
     task: Task,
     house: House,
     memory: Memory,
@@ -65,15 +90,16 @@ struct Monitor {
 }
 
 impl Monitor {
-    fn start(name: MonitorName, task: Task, house: House) -> Self {
-        let loaded = block_in_place(|| house.store.load(&name.to_string()));
+    fn start(name: MonitorName, history: String, mut orders: watch::Receiver<Orders>, house: House) -> Self {
+        let task = orders.borrow_and_update().task.clone();
+        let loaded = block_in_place(|| house.store.load(&history));
         let memory = loaded.unwrap_or_else(|error| {
             tracing::warn!(monitor = %name, reason = %error.reason(), %error, "starting without history");
             Memory::default()
         });
         let pulse = Pulse { cluster_name: task.cluster_name.clone(), ..Pulse::default() };
         house.board.post_pulse(&name, pulse.clone());
-        Self { name, task, house, memory, pulse, states: Vec::new(), failures: Vec::new() }
+        Self { name, history, orders, task, house, memory, pulse, states: Vec::new(), failures: Vec::new() }
     }
 
     async fn sample_for_ever(&mut self, connection: &Connection) {
@@ -86,19 +112,36 @@ impl Monitor {
                 return std::future::pending().await;
             }
         };
-        let interval = self.house.clock.real(self.task.policy.interval);
-        let mut ticks = tokio::time::interval(interval.max(Duration::from_millis(1)));
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-        let mut pauses = pauses(interval);
+        let mut interval = self.interval();
+        let (mut ticks, mut pauses) = (ticks(interval), pauses(interval));
         loop {
-            ticks.tick().await;
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = changed(&mut self.orders) => ticks.reset(),
+            }
+            self.task = self.orders.borrow_and_update().task.clone();
+            self.pulse.cluster_name.clone_from(&self.task.cluster_name);
+            if interval != self.interval() {
+                interval = self.interval();
+                ticks = self::ticks(interval);
+                ticks.reset();
+            }
             if self.sample(&cluster, interval).await {
                 pauses = self::pauses(interval);
             } else {
-                tokio::time::sleep(pauses.next().unwrap_or(LONGEST_PAUSE)).await;
+                let pause = tokio::time::sleep(pauses.next().unwrap_or(LONGEST_PAUSE));
+                tokio::select! {
+                    () = pause => {}
+                    () = changed(&mut self.orders) => {}
+                }
                 ticks.reset_immediately();
             }
         }
+    }
+
+    /// Time between two samples on the machine's clock.
+    fn interval(&self) -> Duration {
+        self.house.clock.real(self.task.policy.interval).max(Duration::from_millis(1))
     }
 
     /// Takes one sample, posts and stores it; says whether anything of the cluster could be seen.
@@ -121,12 +164,11 @@ impl Monitor {
         self.tell_transitions(&report);
         let report = Arc::new(report);
         let stored = Instant::now();
-        let name = self.name.to_string();
         if before.is_some() && report.cluster.id.is_some() && before != report.cluster.id {
             tracing::warn!(monitor = %self.name, "another cluster answers here: history starts anew");
-            block_in_place(|| self.house.store.forget(&name)).unwrap_or_else(|error| tracing::warn!("{error}"));
+            block_in_place(|| self.house.store.forget(&self.history)).unwrap_or_else(|error| tracing::warn!("{error}"));
         }
-        let saved = block_in_place(|| self.house.store.save(&name, &mut self.memory, &report));
+        let saved = block_in_place(|| self.house.store.save(&self.history, &mut self.memory, &report));
         let fold_due = saved.as_ref().is_ok_and(|saved| saved.fold_due);
         let trouble =
             saved.err().map(|error| (error.reason(), error.to_string())).or_else(|| self.house.store.degraded());
@@ -153,8 +195,7 @@ impl Monitor {
     /// Folds and thins what was stored, when the store says that it is time.
     fn keep_house(&self) {
         let rows = self.task.policy.rows_per_partition;
-        let name = self.name.to_string();
-        if let Err(error) = block_in_place(|| self.house.store.fold(&name, &self.memory, rows)) {
+        if let Err(error) = block_in_place(|| self.house.store.fold(&self.history, &self.memory, rows)) {
             tracing::warn!(monitor = %self.name, reason = %error.reason(), %error, "housekeeping failed");
         }
     }
@@ -203,6 +244,19 @@ impl Monitor {
         }
         self.states = states;
     }
+}
+
+/// Waits for new orders; for ever once nobody can give any.
+async fn changed(orders: &mut watch::Receiver<Orders>) {
+    if orders.changed().await.is_err() {
+        std::future::pending().await
+    }
+}
+
+fn ticks(interval: Duration) -> tokio::time::Interval {
+    let mut ticks = tokio::time::interval(interval);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    ticks
 }
 
 fn pauses(interval: Duration) -> impl Iterator<Item = Duration> {

@@ -193,6 +193,35 @@ impl Store {
         })
     }
 
+    /// Notes the report file of `monitor`, or that it has none any more.
+    ///
+    /// # Errors
+    /// Any that the database has.
+    pub fn note_file(&self, monitor: &str, path: Option<&str>) -> Result<(), Error> {
+        self.inner().guard(|inner| {
+            match path {
+                Some(path) => inner.connection.execute(
+                    "INSERT INTO report_files VALUES (?1, ?2) ON CONFLICT DO UPDATE SET path = ?2 WHERE path <> ?2",
+                    [monitor, path],
+                )?,
+                None => inner.connection.execute("DELETE FROM report_files WHERE monitor = ?1", [monitor])?,
+            };
+            Ok(())
+        })
+    }
+
+    /// The report files that were noted: monitor and path.
+    ///
+    /// # Errors
+    /// Any that the database has.
+    pub fn files(&self) -> Result<Vec<(String, PathBuf)>, Error> {
+        self.inner().guard(|inner| {
+            let mut statement = inner.connection.prepare_cached("SELECT monitor, path FROM report_files")?;
+            let file = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, PathBuf::from(row.get::<_, String>(1)?)));
+            Ok(statement.query_map([], file)?.collect::<Result<_, _>>()?)
+        })
+    }
+
     /// The ages of one group on one topic, from the oldest that is kept.
     ///
     /// # Errors

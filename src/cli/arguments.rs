@@ -10,6 +10,7 @@ use super::values;
 use crate::crd::duration::Duration;
 use crate::lag::report::{Detail, State};
 use crate::output::Format;
+use crate::reconcile::guard::HostPattern;
 
 /// How old is the data that each of your Kafka consumer groups is working on, in seconds, and is that all right?
 #[derive(Debug, Parser)]
@@ -30,8 +31,12 @@ pub(super) enum Command {
     Demo(Demo),
     /// Samples the clusters of LagMonitor documents, as the operator does, without Kubernetes.
     Run(Run),
+    /// Samples the clusters of LagMonitor resources on Kubernetes, and tells them what it finds.
+    Operator(Operator),
     /// Shows once how old every group's data is, right from the first second.
     ConsumerLag(Box<ConsumerLag>),
+    /// Prints the CustomResourceDefinition of LagMonitors, for `kubectl apply --server-side -f -`.
+    Crd,
     /// Prints the JSON Schema of the report.
     Schema,
     /// Prints a completion script for a shell.
@@ -114,12 +119,9 @@ pub(super) struct Run {
     /// A folder that stands in for Secrets: `<name>/<key>`.
     #[arg(long, value_name = "FOLDER", env = "HIGHWATER_SECRETS_DIR")]
     pub(super) secrets_dir: Option<PathBuf>,
-    /// Where history is kept [default: $XDG_STATE_HOME/highwater or ~/.local/state/highwater].
-    #[arg(long, value_name = "FOLDER", env = "HIGHWATER_DATA_DIR")]
-    pub(super) data_dir: Option<PathBuf>,
-    /// Where the report files of LagMonitors go, below their namespace [default: `output` in the data folder].
-    #[arg(long, value_name = "FOLDER", env = "HIGHWATER_OUTPUT_DIR")]
-    pub(super) output_dir: Option<PathBuf>,
+    /// What is kept, and where.
+    #[command(flatten)]
+    pub(super) keeping: Keeping,
     /// Where to serve probes and metrics.
     #[arg(
         long,
@@ -129,12 +131,59 @@ pub(super) struct Run {
         env = "HIGHWATER_LISTEN"
     )]
     pub(super) listen: SocketAddr,
-    /// How deep the metrics go [default: partition, and topic above 20,000 partition series].
-    #[arg(long, value_name = "DETAIL", value_enum, env = "HIGHWATER_METRICS_DETAIL")]
-    pub(super) metrics_detail: Option<MetricsDetail>,
     /// When /readyz says yes.
     #[arg(long, value_name = "WHEN", value_enum, default_value = "serving", env = "HIGHWATER_READY_WHEN")]
     pub(super) ready_when: ReadyWhen,
+}
+
+/// `highwater operator`.
+#[derive(Debug, Args)]
+pub(super) struct Operator {
+    /// The namespaces to watch, by comma or repeated [default: all].
+    #[arg(short = 'n', long, value_name = "NAMESPACE", value_delimiter = ',', env = "HIGHWATER_NAMESPACE")]
+    pub(super) namespace: Vec<String>,
+    /// The bootstrap servers that LagMonitors may name: hosts or globs of hosts, each with a port if only that is
+    /// allowed, such as `*.kafka.svc:9093`, by comma or repeated [default: every one].
+    #[arg(long, value_name = "HOST[:PORT]", value_delimiter = ',', env = "HIGHWATER_ALLOW_BOOTSTRAP")]
+    pub(super) allow_bootstrap: Vec<HostPattern>,
+    /// The hosts of OAuth token endpoints that LagMonitors may name, likewise [default: every one].
+    #[arg(long, value_name = "HOST[:PORT]", value_delimiter = ',', env = "HIGHWATER_ALLOW_TOKEN_ENDPOINT")]
+    pub(super) allow_token_endpoint: Vec<HostPattern>,
+    /// The kubeconfig file [default: the pod's ServiceAccount, else $KUBECONFIG or ~/.kube/config].
+    #[arg(long, value_name = "FILE", env = "HIGHWATER_KUBECONFIG")]
+    pub(super) kubeconfig: Option<PathBuf>,
+    /// The context of the kubeconfig [default: its current one].
+    #[arg(long, value_name = "NAME", env = "HIGHWATER_CONTEXT")]
+    pub(super) context: Option<String>,
+    /// Who this is, in the status of LagMonitors and in Events [default: the host's name, which is the pod's].
+    #[arg(long, value_name = "NAME", env = "HIGHWATER_IDENTITY")]
+    pub(super) identity: Option<String>,
+    /// What is kept, and where.
+    #[command(flatten)]
+    pub(super) keeping: Keeping,
+    /// Where to serve probes and metrics.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "0.0.0.0:8080",
+        value_parser = values::address,
+        env = "HIGHWATER_LISTEN"
+    )]
+    pub(super) listen: SocketAddr,
+}
+
+/// What `run` and `operator` keep and show.
+#[derive(Debug, Args)]
+pub(super) struct Keeping {
+    /// Where history is kept [default: $XDG_STATE_HOME/highwater or ~/.local/state/highwater].
+    #[arg(long, value_name = "FOLDER", env = "HIGHWATER_DATA_DIR")]
+    pub(super) data_dir: Option<PathBuf>,
+    /// Where the report files of LagMonitors go, below their namespace [default: `output` in the data folder].
+    #[arg(long, value_name = "FOLDER", env = "HIGHWATER_OUTPUT_DIR")]
+    pub(super) output_dir: Option<PathBuf>,
+    /// How deep the metrics go [default: partition, and topic above 20,000 partition series].
+    #[arg(long, value_name = "DETAIL", value_enum, env = "HIGHWATER_METRICS_DETAIL")]
+    pub(super) metrics_detail: Option<MetricsDetail>,
 }
 
 /// How deep the metrics go.

@@ -1,23 +1,18 @@
 //! `highwater run`: the monitors of LagMonitor documents, without Kubernetes.
 
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::arguments::{ReadyWhen, Run};
-use super::{GOOD, REFUSED, screen, signals};
+use super::{GOOD, REFUSED, screen, serving, signals};
 use crate::board::Board;
-use crate::clock::Clock;
-use crate::http::{self, Readiness};
-use crate::monitor::House;
+use crate::http::Readiness;
+use crate::lag::report::MonitorName;
 use crate::reconcile::files::Files;
 use crate::reconcile::fleet::Fleet;
 use crate::reconcile::local::{Local, Wanted};
-use crate::store::Store;
+use crate::reconcile::plan::Plan;
 
 /// How often documents and Secrets are read again.
 const LOOK: Duration = Duration::from_secs(2);
@@ -39,28 +34,10 @@ pub(super) async fn run(arguments: Run) -> anyhow::Result<u8> {
         }
         return Ok(REFUSED);
     }
-    let data_dir = match &arguments.data_dir {
-        Some(folder) => folder.clone(),
-        None => default_data_dir()?,
-    };
     let stop = signals::stop_on_signal()?;
-    let opened = Store::open(&data_dir).with_context(|| format!("--data-dir {}", data_dir.display()))?;
-    if let Some((file, error)) = &opened.set_aside {
-        tracing::warn!(reason = error.reason(), file = %file.display(), "the database was set aside: {error}");
-    }
-    if let Some(file_system) = opened.network_file_system {
-        tracing::warn!("the data folder lies on {file_system}: slower, and only as safe as its locks");
-    }
-    let house = House { board: Board::default(), store: Arc::new(opened.store), clock: Clock::wall() };
-    let listener =
-        TcpListener::bind(arguments.listen).await.with_context(|| format!("--listen {}", arguments.listen))?;
-    tracing::info!(address = %listener.local_addr()?, data_dir = %data_dir.display(), "serving probes and metrics");
-    let readiness = Readiness::waiting_for("the documents");
-    let detail = arguments.metrics_detail.map(Into::into);
-    let server = tokio::spawn(http::serve(listener, house.board.clone(), readiness.clone(), detail, stop.clone()));
-    let watcher = tokio::spawn(keep_ready(arguments.ready_when, house.board.clone(), readiness, stop.clone()));
-    let output_dir = arguments.output_dir.clone().unwrap_or_else(|| data_dir.join("output"));
-    let mut fleet = Fleet::new(house, output_dir);
+    let serving = serving::serve(&arguments.keeping, arguments.listen, "the documents", &stop).await?;
+    let (mut fleet, readiness) = (serving.fleet, serving.readiness);
+    let watcher = tokio::spawn(keep_ready(arguments.ready_when, fleet.board().clone(), readiness, stop.clone()));
     apply(&mut fleet, wanted).await;
     loop {
         tokio::select! {
@@ -78,7 +55,7 @@ pub(super) async fn run(arguments: Run) -> anyhow::Result<u8> {
         }
     }
     fleet.stop().await;
-    let _ = tokio::join!(server, watcher);
+    let _ = tokio::join!(serving.server, watcher);
     Ok(GOOD)
 }
 
@@ -88,18 +65,12 @@ async fn apply(fleet: &mut Fleet, wanted: Wanted) {
         tracing::error!(%file, line = refusal.line, field = refusal.field, reason = "InvalidSpec", "{refusal}");
     }
     fleet.board().refuse(wanted.refused.iter().map(|refusal| refusal.file.display().to_string()));
-    let whole = wanted.refused.is_empty();
+    let planned =
+        wanted.plans.iter().map(Plan::history).chain(wanted.keep.iter().map(MonitorName::to_string)).collect();
     fleet.apply(wanted.plans, &wanted.keep).await;
-    if whole {
-        fleet.forget_others();
+    if wanted.refused.is_empty() {
+        fleet.forget_others(&planned);
     }
-}
-
-/// `$XDG_STATE_HOME/highwater`, else `~/.local/state/highwater`.
-fn default_data_dir() -> anyhow::Result<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let state = set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state")));
-    Ok(state.context("--data-dir: write a folder, for neither XDG_STATE_HOME nor HOME is set")?.join("highwater"))
 }
 
 /// Keeps /readyz at what `--ready-when` asks for.

@@ -33,7 +33,7 @@ impl Metrics {
         let format = Format::accepted(&accepts.collect::<Vec<_>>().join(","));
         let board = self.board.latest();
         let pieces = exposition(&board, self.detail(partition_series(&board)), format);
-        let pieces = pieces.with_refused(self.board.refused());
+        let pieces = pieces.with(self.board.refused(), self.board.accounted());
         let headers = [(header::CONTENT_TYPE, format.content_type()), (header::VARY, "accept")];
         (headers, Body::from_stream(stream::iter(pieces.map(Ok::<_, Infallible>)))).into_response()
     }

@@ -180,6 +180,7 @@ mod tests {
             sampling: Sampling { interval_seconds: None, duration_seconds: 0.1, coverage: 1.0, probes: 0 },
             detail: Detail::Partition,
             truncated: false,
+            left_out: None,
             errors: vec![],
             groups: groups.into_iter().map(group).collect(),
             topics: vec![],

@@ -19,7 +19,7 @@ const ROUNDS: usize = 40;
 const PROBES: usize = 20_000;
 
 /// What is sampled, and how.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Task {
     /// The LagMonitor; `None` for a single look.
     pub monitor: Option<MonitorName>,

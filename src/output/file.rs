@@ -87,19 +87,6 @@ impl ReportFile {
         self.replace(folder, report).map_err(|source| FileError::Write { path: self.path.clone(), source })
     }
 
-    /// Takes the file away; nothing happens when there is none. Folders stay.
-    ///
-    /// # Errors
-    /// [`FileError::Remove`].
-    pub fn remove(&self) -> Result<(), FileError> {
-        match fs::remove_file(&self.path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                Err(FileError::Remove { path: self.path.clone(), source })
-            }
-            _ => Ok(()),
-        }
-    }
-
     fn replace(&self, folder: &Path, report: &Report) -> io::Result<()> {
         let beside = tempfile::Builder::new()
             .prefix(".highwater-")
@@ -113,6 +100,17 @@ impl ReportFile {
         beside.as_file().sync_data()?;
         beside.persist(&self.path)?;
         Ok(())
+    }
+}
+
+/// Takes a report file away; nothing happens when there is none. Folders stay.
+///
+/// # Errors
+/// [`FileError::Remove`].
+pub fn remove(path: &Path) -> Result<(), FileError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(FileError::Remove { path: path.into(), source }),
+        _ => Ok(()),
     }
 }
 
@@ -138,8 +136,8 @@ mod tests {
         assert_eq!(read(file.path())["groups"], serde_json::json!([]));
         assert_eq!(fs::metadata(file.path()).unwrap().permissions().mode() & 0o600, 0o600);
         assert_eq!(fs::read_dir(file.path().parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
-        file.remove().unwrap();
-        file.remove().unwrap();
+        remove(file.path()).unwrap();
+        remove(file.path()).unwrap();
         assert!(!file.path().exists());
     }
 
@@ -180,6 +178,6 @@ mod tests {
         let file = ReportFile::new(dir.path(), "team", "x.json").unwrap();
         fs::create_dir_all(file.path().join("in-the-way")).unwrap();
         assert!(matches!(file.write(&sample::report()), Err(FileError::Write { .. })));
-        assert!(matches!(file.remove(), Err(FileError::Remove { .. })));
+        assert!(matches!(remove(file.path()), Err(FileError::Remove { .. })));
     }
 }

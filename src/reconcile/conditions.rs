@@ -24,6 +24,8 @@ pub const SLO_MET: &str = "SLOMet";
 
 /// The reason of `Ready` for a suspended LagMonitor.
 pub(super) const SUSPENDED: &str = "Suspended";
+/// The reason of conditions that wait for the first sample.
+pub(super) const STARTING: &str = "Starting";
 /// The reason of the other conditions of a refused LagMonitor.
 pub(super) const NOT_SAMPLED: &str = "NotSampled";
 
@@ -114,7 +116,7 @@ pub fn conditions(facts: Facts<'_>, previous: &[Condition], now: Millis) -> Vec<
     let before = |name: &str| previous.iter().find(|condition| condition.type_ == name);
     let or_as_left = |name: &str, found: Option<Finding>, missing: &str| {
         let left = || before(name).filter(|left| left.observed_generation == facts.generation).and_then(Finding::left);
-        found.or_else(left).unwrap_or_else(|| Finding::new(UNKNOWN, "Starting", missing))
+        found.or_else(left).unwrap_or_else(|| Finding::new(UNKNOWN, STARTING, missing))
     };
     let connected = or_as_left(CONNECTED, connected(facts), "the first sample has not come yet");
     let published = or_as_left(PUBLISHED, published(facts), "the report has not been published yet");

@@ -165,11 +165,12 @@ impl Documents {
             return Err(problems);
         }
         let mut document = document.clone();
-        // A document that was exported from a cluster has one; it is not ours to believe.
+        // A document that was exported from a cluster has a status and a uid; they are not ours to believe.
         document.as_object_mut().and_then(|fields| fields.remove("status"));
         let mut monitor: LagMonitor =
             serde_json::from_value(document).map_err(|error| vec![problem("", error.to_string())])?;
         monitor.metadata.namespace.get_or_insert_with(|| DEFAULT_NAMESPACE.to_owned());
+        monitor.metadata.uid = None;
         Ok(monitor)
     }
 }

@@ -1,18 +1,22 @@
-//! The running monitors: starts, replaces and stops them so that they are those of the plans.
+//! The running monitors: starts, changes and stops them so that they are those of the plans.
 //!
-//! A plan that did not change is left alone; what one monitor does never disturbs another.
+//! Only what a new plan changes is touched: its orders reach the running monitor, a new connection starts it anew, and
+//! its history stays. What one monitor does never disturbs another.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::plan::Plan;
 use crate::board::Board;
 use crate::lag::report::MonitorName;
-use crate::monitor::{self, House, sample::Task};
-use crate::output::file::ReportFile;
+use crate::monitor::sample::Task;
+use crate::monitor::{self, House, Job, Orders};
+use crate::output;
+use crate::output::file::{FileError, ReportFile};
 
 /// The monitors of one process.
 #[derive(Debug)]
@@ -20,58 +24,126 @@ pub struct Fleet {
     house: House,
     output_dir: PathBuf,
     running: BTreeMap<MonitorName, Running>,
-    planned: BTreeSet<MonitorName>,
 }
 
 #[derive(Debug)]
 struct Running {
     plan: Plan,
-    file: Option<ReportFile>,
+    orders: watch::Sender<Orders>,
+    sampler: Worker,
+    writer: Option<(ReportFile, Worker)>,
+}
+
+/// A task that ends when it is told to.
+#[derive(Debug)]
+struct Worker {
     stop: CancellationToken,
-    tasks: Vec<JoinHandle<()>>,
+    task: JoinHandle<()>,
 }
 
 impl Fleet {
     /// A fleet without monitors, whose report files go below `output_dir`.
     pub fn new(house: House, output_dir: PathBuf) -> Self {
-        Self { house, output_dir, running: BTreeMap::new(), planned: BTreeSet::new() }
+        Self { house, output_dir, running: BTreeMap::new() }
     }
 
     /// Makes the running monitors those of `plans`. Monitors in `keep` go on as they are, planned or not.
     pub async fn apply(&mut self, plans: Vec<Plan>, keep: &BTreeSet<MonitorName>) {
-        let plans: BTreeMap<MonitorName, Plan> = plans.into_iter().map(|plan| (plan.monitor.clone(), plan)).collect();
-        self.planned = plans.keys().chain(keep).cloned().collect();
-        let others: Vec<MonitorName> = self.running.keys().filter(|name| !keep.contains(name)).cloned().collect();
-        for name in others {
-            let planned = plans.get(&name);
-            if let Some(running) = self.running.remove(&name) {
-                if planned == Some(&running.plan) {
-                    self.running.insert(name, running);
-                } else {
-                    self.end(running, planned).await;
-                }
-            }
+        let planned: BTreeSet<MonitorName> = plans.iter().map(|plan| plan.monitor.clone()).collect();
+        // What goes makes room, for a file's name or a cluster's, before others come.
+        self.retain(|plan| planned.contains(&plan.monitor) || keep.contains(&plan.monitor)).await;
+        for plan in plans {
+            self.set(plan).await;
         }
-        for (name, plan) in plans {
-            if !self.running.contains_key(&name) && !plan.suspend {
-                tracing::info!(monitor = %name, brokers = plan.connection.brokers.join(","), "sampling");
-                for field in &plan.unused {
-                    tracing::warn!(monitor = %name, field, "this version does nothing with {field} yet");
-                }
-                let running = self.start(plan);
-                self.running.insert(name, running);
+    }
+
+    /// Ends the monitors whose plan is not to go on.
+    pub async fn retain(&mut self, goes_on: impl Fn(&Plan) -> bool) {
+        let gone: Vec<_> = self.running.values().filter(|running| !goes_on(&running.plan)).collect();
+        let gone: Vec<MonitorName> = gone.into_iter().map(|running| running.plan.monitor.clone()).collect();
+        for name in gone {
+            self.end(&name).await;
+        }
+    }
+
+    /// Makes one monitor what its plan says.
+    pub async fn set(&mut self, plan: Plan) {
+        let goes_on = |former: &Plan| former.connection == plan.connection && former.history() == plan.history();
+        match self.running.get(&plan.monitor).map(|running| &running.plan) {
+            Some(former) if *former == plan => {}
+            _ if plan.suspend => self.end(&plan.monitor).await,
+            Some(former) if goes_on(former) => self.change(plan).await,
+            _ => self.start(plan).await,
+        }
+    }
+
+    /// Gives a monitor that goes on its new orders, and its report another file where the plan says so.
+    async fn change(&mut self, plan: Plan) {
+        let Some(running) = self.running.get_mut(&plan.monitor) else { return };
+        tell_unused(&plan);
+        running.orders.send_if_modified(|orders| {
+            let former = std::mem::replace(orders, orders_of(&plan));
+            former != *orders
+        });
+        let former = std::mem::replace(&mut running.plan, plan.clone());
+        if former.output_file == plan.output_file {
+            return;
+        }
+        let writer = running.writer.take();
+        self.release(&former, writer, false).await;
+        let writer = self.start_writer(&plan);
+        if let Some(running) = self.running.get_mut(&plan.monitor) {
+            running.writer = writer;
+        }
+    }
+
+    /// Starts a monitor, in place of the one that runs under its name. The series of that, and its file if it is this
+    /// one's too, stay until they are written anew.
+    async fn start(&mut self, plan: Plan) {
+        if let Some(former) = self.running.remove(&plan.monitor) {
+            former.sampler.end(&plan.monitor).await;
+            let again = plan.output_file == former.plan.output_file;
+            self.release(&former.plan, former.writer, again).await;
+        }
+        tell_unused(&plan);
+        tracing::info!(monitor = %plan.monitor, brokers = plan.connection.brokers.join(","), "sampling");
+        let (orders, receiver) = watch::channel(orders_of(&plan));
+        let job = Job {
+            name: plan.monitor.clone(),
+            history: plan.history(),
+            connection: plan.connection.clone(),
+            orders: receiver,
+        };
+        let house = self.house.clone();
+        let sampler = Worker::start(|stop| monitor::run(job, house, stop));
+        let writer = self.start_writer(&plan);
+        self.running.insert(plan.monitor.clone(), Running { plan, orders, sampler, writer });
+    }
+
+    /// Ends one monitor; its series and its file go with it, its history stays.
+    pub async fn end(&mut self, name: &MonitorName) {
+        let Some(running) = self.running.remove(name) else { return };
+        running.sampler.end(name).await;
+        self.house.board.remove(name);
+        self.release(&running.plan, running.writer, false).await;
+    }
+
+    /// Stops every monitor, and waits until what they know is stored. Files stay.
+    pub async fn stop(self) {
+        for running in self.running.values() {
+            running.sampler.stop.cancel();
+        }
+        for (name, running) in self.running {
+            running.sampler.end(&name).await;
+            if let Some((_, writer)) = running.writer {
+                writer.end(&name).await;
             }
         }
     }
 
-    /// Stops every monitor, and waits until what they know is stored.
-    pub async fn stop(self) {
-        for running in self.running.values() {
-            running.stop.cancel();
-        }
-        for running in self.running.into_values() {
-            running.end().await;
-        }
+    /// The plan of a monitor that runs.
+    pub fn plan(&self, name: &MonitorName) -> Option<&Plan> {
+        self.running.get(name).map(|running| &running.plan)
     }
 
     /// The board on which the monitors post.
@@ -79,11 +151,17 @@ impl Fleet {
         &self.house.board
     }
 
-    /// Removes the history of every monitor that the last plans did not name.
-    pub fn forget_others(&self) {
+    /// Removes what is kept of every monitor whose name in the history is not among `planned`: rows, and report file.
+    pub fn forget_others(&self, planned: &BTreeSet<String>) {
         let store = &self.house.store;
-        let planned: BTreeSet<String> = self.planned.iter().map(MonitorName::to_string).collect();
         let forgotten = tokio::task::block_in_place(|| {
+            let files = store.files()?.into_iter().filter(|(name, _)| !planned.contains(name));
+            for (name, path) in files {
+                match self.remove(&path) {
+                    Ok(()) => store.note_file(&name, None)?,
+                    Err(error) => tracing::warn!(monitor = name, reason = "OutputFile", "{error}"),
+                }
+            }
             let others = store.monitors()?.into_iter().filter(|name| !planned.contains(name));
             others.map(|name| store.forget(&name).map(|()| name)).collect::<Result<Vec<_>, _>>()
         });
@@ -93,58 +171,73 @@ impl Fleet {
         }
     }
 
-    /// Ends a monitor whose plan changed or is gone. Its series and its file go with it, unless they come again.
-    async fn end(&self, running: Running, planned: Option<&Plan>) {
-        let (name, file) = (running.plan.monitor.clone(), running.file.clone());
-        let goes_on = planned.filter(|plan| !plan.suspend);
-        let written_again = goes_on.is_some_and(|plan| plan.output_file == running.plan.output_file);
-        running.end().await;
-        if goes_on.is_none() {
-            self.house.board.remove(&name);
-        }
-        if !written_again && let Some(Err(error)) = file.map(|file| file.remove()) {
-            tracing::warn!(monitor = %name, reason = "OutputFile", "{error}");
+    /// Removes a report file, unless another monitor writes it by now.
+    fn remove(&self, path: &Path) -> Result<(), FileError> {
+        let mut written = self.running.values().flat_map(|running| &running.writer);
+        match written.any(|(file, _)| file.path() == path) {
+            true => Ok(()),
+            false => output::file::remove(path),
         }
     }
 
-    fn start(&self, plan: Plan) -> Running {
-        let stop = CancellationToken::new();
-        let task = Task {
-            monitor: Some(plan.monitor.clone()),
-            cluster_name: plan.cluster_name.clone(),
-            selection: plan.selection.clone(),
-            policy: plan.policy.clone(),
-        };
+    fn start_writer(&self, plan: &Plan) -> Option<(ReportFile, Worker)> {
         let name = plan.monitor.clone();
-        let mut tasks = vec![tokio::spawn(monitor::run(
-            name.clone(),
-            task,
-            plan.connection.clone(),
-            self.house.clone(),
-            stop.clone(),
-        ))];
-        let file = plan.output_file.as_ref().and_then(|path| {
-            let file = ReportFile::new(&self.output_dir, &name.namespace, path);
-            file.inspect_err(|error| tracing::error!(monitor = %name, reason = "OutputFile", "{error}")).ok()
-        });
-        if let Some(file) = file.clone() {
-            tasks.push(tokio::spawn(write_file(name, file, self.house.board.clone(), stop.clone())));
+        let file = ReportFile::new(&self.output_dir, &name.namespace, plan.output_file.as_ref()?);
+        let file = file.inspect_err(|error| tracing::error!(monitor = %name, reason = "OutputFile", "{error}")).ok()?;
+        self.note_file(&plan.history(), file.path().to_str());
+        let (written, board) = (file.clone(), self.house.board.clone());
+        Some((file, Worker::start(|stop| write_file(name, written, board, stop))))
+    }
+
+    fn note_file(&self, history: &str, path: Option<&str>) {
+        if let Err(error) = tokio::task::block_in_place(|| self.house.store.note_file(history, path)) {
+            tracing::warn!(reason = error.reason(), "{error}");
         }
-        Running { plan, file, stop, tasks }
+    }
+
+    /// Ends the writer of a plan's file, and takes the file away unless it is written again.
+    async fn release(&self, plan: &Plan, writer: Option<(ReportFile, Worker)>, written_again: bool) {
+        let Some((file, worker)) = writer else { return };
+        worker.end(&plan.monitor).await;
+        if written_again {
+            return;
+        }
+        match self.remove(file.path()) {
+            Ok(()) => self.note_file(&plan.history(), None),
+            Err(error) => tracing::warn!(monitor = %plan.monitor, reason = "OutputFile", "{error}"),
+        }
     }
 }
 
-impl Running {
-    async fn end(self) {
+impl Worker {
+    fn start<F: Future<Output = ()> + Send + 'static>(work: impl FnOnce(CancellationToken) -> F) -> Self {
+        let stop = CancellationToken::new();
+        Self { task: tokio::spawn(work(stop.clone())), stop }
+    }
+
+    async fn end(self, monitor: &MonitorName) {
         self.stop.cancel();
-        for task in self.tasks {
-            if let Err(error) = task.await {
-                tracing::error!(monitor = %self.plan.monitor, "{error}");
-            }
+        if let Err(error) = self.task.await {
+            tracing::error!(%monitor, "{error}");
         }
     }
 }
 
+fn tell_unused(plan: &Plan) {
+    for field in &plan.unused {
+        tracing::warn!(monitor = %plan.monitor, field, "this version does nothing with {field} yet");
+    }
+}
+
+fn orders_of(plan: &Plan) -> Orders {
+    let task = Task {
+        monitor: Some(plan.monitor.clone()),
+        cluster_name: plan.cluster_name.clone(),
+        selection: plan.selection.clone(),
+        policy: plan.policy.clone(),
+    };
+    Orders { task, sample_now: plan.sample_now.clone() }
+}
 /// Writes every new report of a monitor to its file until `stop`.
 pub async fn write_file(name: MonitorName, file: ReportFile, board: Board, stop: CancellationToken) {
     let mut posts = board.watch();
@@ -156,9 +249,10 @@ pub async fn write_file(name: MonitorName, file: ReportFile, board: Board, stop:
         {
             written = Some(report.generated_at);
             let result = tokio::task::block_in_place(|| file.write(&report));
-            if let Err(error) = result {
+            if let Err(error) = &result {
                 tracing::warn!(monitor = %name, reason = "OutputFile", "{error}");
             }
+            board.post_file(&name, result.map_err(|error| error.to_string()));
         }
         tokio::select! {
             () = stop.cancelled() => return,

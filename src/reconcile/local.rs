@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::documents::{Documents, Refusal};
 use super::files::Files;
-use super::plan::{Plan, plan, refuse_conflicts};
+use super::plan::{Claims, Plan, plan};
 use super::schema::SchemaError;
 use crate::lag::report::MonitorName;
 
@@ -57,20 +57,19 @@ impl Local {
         let loaded = self.documents.load(files);
         let mut wanted = Wanted { refused: loaded.refused, ..Wanted::default() };
         let mut sources = BTreeMap::new();
+        let mut claimed: Vec<Claims> = Vec::new();
         for source in &loaded.monitors {
             let namespace = source.value.metadata.namespace.clone().unwrap_or_default();
-            match plan(&source.value, &loaded.objects.of(&namespace)) {
+            let claims = Claims::of(&source.value);
+            let planned = plan(&source.value, &loaded.objects.of(&namespace))
+                .and_then(|plan| claims.against(claimed.iter()).map(|()| plan));
+            match planned {
                 Ok(plan) => {
+                    claimed.push(claims);
                     sources.insert(plan.monitor.clone(), source);
                     wanted.plans.push(plan);
                 }
                 Err(invalid) => wanted.refused.push(source.refusal(&invalid.field, invalid.problem.to_string())),
-            }
-        }
-        let (plans, conflicts) = refuse_conflicts(wanted.plans);
-        for (name, invalid) in conflicts {
-            if let Some(source) = sources.remove(&name) {
-                wanted.refused.push(source.refusal(&invalid.field, invalid.problem.to_string()));
             }
         }
         wanted.refused.extend(self.emptied(files));
@@ -79,9 +78,8 @@ impl Local {
         for (name, source) in sources {
             self.good.entry(source.file.clone()).or_default().insert(name);
         }
-        let planned: BTreeSet<&MonitorName> = plans.iter().map(|plan| &plan.monitor).collect();
+        let planned: BTreeSet<&MonitorName> = wanted.plans.iter().map(|plan| &plan.monitor).collect();
         wanted.keep = self.good.values().flatten().filter(|name| !planned.contains(name)).cloned().collect();
-        wanted.plans = plans;
         wanted
     }
 }

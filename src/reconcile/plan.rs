@@ -2,15 +2,21 @@
 //!
 //! Fetching references is left to `resolve`, running plans to the fleet.
 
+mod claims;
 mod credentials;
 pub mod objective;
 
+pub use claims::Claims;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::ResourceExt;
 use objective::Objective;
 use serde_json::Value;
 
 use super::resolve::{Kind, Resolved};
+use crate::crd::output::ConfigMapOutput;
 use crate::crd::properties::Properties;
 use crate::crd::sampling::{IsolationLevel, Sampling};
 use crate::crd::slo::Slo;
@@ -20,11 +26,16 @@ use crate::kafka::selection::{PatternError, Patterns, Selection};
 use crate::lag::policy::Policy;
 use crate::lag::report::MonitorName;
 
+/// The annotation that asks for a sample at once, by any text that it did not have before.
+pub const SAMPLE_NOW: &str = "highwater.dev/sample-now";
+
 /// How one LagMonitor is to be sampled.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// The LagMonitor.
     pub monitor: MonitorName,
+    /// Kubernetes' id of this life of the LagMonitor; none outside of a cluster.
+    pub uid: Option<String>,
     /// The name of the cluster in labels and reports.
     pub cluster_name: String,
     /// How to connect, secrets included.
@@ -37,8 +48,12 @@ pub struct Plan {
     pub objective: Objective,
     /// The report's file, relative to the namespace's folder.
     pub output_file: Option<String>,
+    /// The report's ConfigMap, in the namespace of the LagMonitor.
+    pub config_map: Option<ConfigMapOutput>,
     /// Whether sampling is to stop.
     pub suspend: bool,
+    /// What the annotation `highwater.dev/sample-now` says; any new text asks for a sample at once.
+    pub sample_now: Option<String>,
     /// Fields that are written and that this version does nothing with.
     pub unused: Vec<&'static str>,
 }
@@ -96,6 +111,14 @@ pub enum Problem {
         /// What it should be.
         expected: &'static str,
     },
+    /// Another target has to be written, or the operator started with another flag.
+    #[error("{target:?} is not allowed: write one that the operator's {flag} allows, or ask for it to be added there")]
+    NotAllowed {
+        /// The flag that limits targets.
+        flag: &'static str,
+        /// The target.
+        target: String,
+    },
     /// A name has to be changed here or there.
     #[error("{what} {value:?} is that of LagMonitor {holder} already: write another one")]
     Taken {
@@ -106,6 +129,26 @@ pub enum Problem {
         /// `<namespace>/<name>` of the LagMonitor that has it.
         holder: String,
     },
+}
+
+impl Plan {
+    /// The name under which the history is kept: a LagMonitor that is created again starts anew.
+    #[must_use]
+    pub fn history(&self) -> String {
+        history(&self.monitor, self.uid.as_deref())
+    }
+}
+
+/// The name of a LagMonitor.
+#[must_use]
+pub fn name_of(meta: &ObjectMeta) -> MonitorName {
+    MonitorName { namespace: meta.namespace.clone().unwrap_or_default(), name: meta.name.clone().unwrap_or_default() }
+}
+
+/// The name under which the history of a LagMonitor is kept.
+#[must_use]
+pub fn history(monitor: &MonitorName, uid: Option<&str>) -> String {
+    uid.map_or_else(|| monitor.to_string(), |uid| format!("{monitor} {uid}"))
 }
 
 impl Problem {
@@ -119,6 +162,7 @@ impl Problem {
             Problem::NotFound { kind: Kind::ConfigMap, .. } => "ConfigMapNotFound",
             Problem::KeyMissing { .. } => "KeyMissing",
             Problem::Content { .. } => "InvalidContent",
+            Problem::NotAllowed { .. } => "TargetNotAllowed",
             Problem::Taken { .. } => "NameTaken",
         }
     }
@@ -144,10 +188,9 @@ pub fn references(spec: &LagMonitorSpec) -> BTreeSet<(Kind, String)> {
 /// # Errors
 /// The first field that can't be used, and why.
 pub fn plan(monitor: &LagMonitor, resolved: &Resolved) -> Result<Plan, Invalid> {
-    let namespace = monitor.metadata.namespace.clone().unwrap_or_default();
-    let name = monitor.metadata.name.clone().unwrap_or_default();
+    let name = name_of(&monitor.metadata);
     let spec = &monitor.spec;
-    let lookup = credentials::Lookup { namespace: &namespace, resolved };
+    let lookup = credentials::Lookup { namespace: &name.namespace, resolved };
     let connection = Connection {
         brokers: spec.brokers.clone(),
         tls: spec.tls.as_ref().map(|tls| lookup.tls(tls)).transpose()?,
@@ -155,7 +198,7 @@ pub fn plan(monitor: &LagMonitor, resolved: &Resolved) -> Result<Plan, Invalid> 
         properties: client_properties(&spec.properties),
     };
     Ok(Plan {
-        cluster_name: spec.cluster_name.clone().unwrap_or_else(|| format!("{namespace}/{name}")),
+        cluster_name: spec.cluster_name.clone().unwrap_or_else(|| name.to_string()),
         connection,
         selection: Selection {
             groups: patterns("spec.groups", &spec.groups.include, &spec.groups.exclude)?,
@@ -164,54 +207,28 @@ pub fn plan(monitor: &LagMonitor, resolved: &Resolved) -> Result<Plan, Invalid> 
         policy: policy(&spec.sampling),
         objective: Objective::new(&spec.slo)?,
         output_file: spec.output.file.as_ref().map(|file| file.path.clone()),
+        config_map: spec.output.config_map.clone(),
         suspend: spec.suspend,
-        unused: unused(spec),
-        monitor: MonitorName { namespace, name },
+        sample_now: monitor.annotations().get(SAMPLE_NOW).cloned(),
+        unused: unused(monitor),
+        uid: monitor.metadata.uid.clone(),
+        monitor: name,
     })
 }
 
-/// Refuses plans that want the cluster name or the output file of one before them.
-#[must_use]
-pub fn refuse_conflicts(plans: Vec<Plan>) -> (Vec<Plan>, Vec<(MonitorName, Invalid)>) {
-    let mut clusters = BTreeMap::<String, MonitorName>::new();
-    let mut files = BTreeMap::<(String, String), MonitorName>::new();
-    let (mut good, mut refused) = (vec![], vec![]);
-    for plan in plans {
-        let cluster = clusters
-            .get(&plan.cluster_name)
-            .map(|holder| taken("spec.clusterName", "clusterName", plan.cluster_name.clone(), holder));
-        let place = plan.output_file.clone().map(|path| (plan.monitor.namespace.clone(), path));
-        let file = place.as_ref().and_then(|place| {
-            let holder = files.get(place)?;
-            Some(taken("spec.output.file.path", "the output file", place.1.clone(), holder))
-        });
-        if let Some(invalid) = cluster.or(file) {
-            refused.push((plan.monitor, invalid));
-            continue;
-        }
-        clusters.insert(plan.cluster_name.clone(), plan.monitor.clone());
-        files.extend(place.map(|place| (place, plan.monitor.clone())));
-        good.push(plan);
-    }
-    (good, refused)
-}
-
-fn unused(spec: &LagMonitorSpec) -> Vec<&'static str> {
-    let (slo, default) = (&spec.slo, Slo::default());
+fn unused(monitor: &LagMonitor) -> Vec<&'static str> {
+    let (slo, default) = (&monitor.spec.slo, Slo::default());
+    // Without Kubernetes there is no uid, and no ConfigMap.
+    let config_map = monitor.metadata.uid.is_none() && monitor.spec.output.config_map.is_some();
     let fields = [
         ("spec.slo.minRebalanceScore", slo.min_rebalance_score != default.min_rebalance_score),
         ("spec.slo.rebalanceWindow", slo.rebalance_window != default.rebalance_window),
         ("spec.slo.maxRebalances", slo.max_rebalances != default.max_rebalances),
         ("spec.slo.maxGiniExcessPercent", slo.max_gini_excess_percent != default.max_gini_excess_percent),
         ("spec.slo.stuckWindow", slo.stuck_window != default.stuck_window),
-        ("spec.output.configMap", spec.output.config_map.is_some()),
+        ("spec.output.configMap", config_map),
     ];
     fields.into_iter().filter(|(_, written)| *written).map(|(field, _)| field).collect()
-}
-
-fn taken(field: &str, what: &'static str, value: String, holder: &MonitorName) -> Invalid {
-    let holder = format!("{}/{}", holder.namespace, holder.name);
-    Invalid { field: field.to_owned(), problem: Problem::Taken { what, value, holder } }
 }
 
 /// The policy of a sampling section.

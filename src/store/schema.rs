@@ -65,6 +65,11 @@ CREATE TABLE memberships (
     members TEXT NOT NULL
 ) STRICT;
 CREATE INDEX memberships_by_group ON memberships (monitor_id, group_id);
+-- The report file of each monitor, to be removed with it even when it goes while nobody looks.
+CREATE TABLE report_files (
+    monitor TEXT PRIMARY KEY,
+    path TEXT NOT NULL
+) STRICT;
 "];
 
 /// Brings the tables up to date. A file that was made by something else counts as damaged.

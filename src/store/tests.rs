@@ -399,3 +399,16 @@ fn damage_that_shows_while_running_costs_one_save() {
     let names = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name());
     assert_eq!(names.filter(|name| kept(name.to_str().unwrap())).count(), 1);
 }
+
+#[test]
+fn the_files_of_monitors_are_noted() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap().store;
+    store.note_file("shop/a", Some("/out/shop/a.json")).unwrap();
+    store.note_file("shop/b", Some("/out/shop/b.json")).unwrap();
+    store.note_file("shop/a", Some("/out/shop/c.json")).unwrap();
+    store.note_file("shop/b", None).unwrap();
+    drop(store);
+    let store = Store::open(folder.path()).unwrap().store;
+    assert_eq!(store.files().unwrap(), [("shop/a".to_owned(), "/out/shop/c.json".into())]);
+}

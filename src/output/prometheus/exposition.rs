@@ -4,10 +4,11 @@
 use bytes::Bytes;
 
 use super::detail::partition_series;
-use super::families::{self, Family, Kind, Process, Source};
+use super::families::{self, Family, Process, Source};
 use super::negotiation::Format;
 use super::rows::Rows;
 use super::units::{Unit, Units};
+use crate::board::account::Account;
 use crate::board::{Refused, Snapshot};
 use crate::lag::report::Detail;
 
@@ -30,7 +31,12 @@ pub struct Exposition {
 ///
 /// No two monitors of the snapshot may share a cluster name, or their series would be the same.
 pub fn exposition(board: &Snapshot, detail: Detail, format: Format) -> Exposition {
-    let process = Process { detail, partition_series: partition_series(board), refused: Refused::new() };
+    let process = Process {
+        detail,
+        partition_series: partition_series(board),
+        refused: Refused::new(),
+        account: Account::default(),
+    };
     Exposition { units: Units::new(board, detail), process, format, family: 0, unit: 0, ended: false }
 }
 
@@ -47,10 +53,10 @@ impl Iterator for Exposition {
 }
 
 impl Exposition {
-    /// With the files in which something is refused.
+    /// With the files in which something is refused, and what the operator has done.
     #[must_use]
-    pub fn with_refused(mut self, refused: Refused) -> Self {
-        self.process.refused = refused;
+    pub fn with(mut self, refused: Refused, account: Account) -> Self {
+        self.process = Process { refused, account, ..self.process };
         self
     }
 
@@ -108,10 +114,7 @@ fn header(out: &mut Vec<u8>, family: &Family, format: Format) {
         Format::Text => family.name,
         Format::OpenMetrics => family.name.strip_suffix("_total").unwrap_or(family.name),
     };
-    let kind = match family.kind {
-        Kind::Gauge => "gauge",
-        Kind::Counter => "counter",
-    };
+    let kind = family.kind.word();
     out.extend_from_slice(format!("# HELP {name} {}\n# TYPE {name} {kind}\n", family.help).as_bytes());
 }
 
@@ -149,11 +152,19 @@ mod tests {
 
     fn whole(board: &Snapshot, detail: Detail, format: Format) -> String {
         let refused = [("a \"b\".yaml".to_owned(), 2)].into();
-        let pieces: Vec<u8> = exposition(board, detail, format).with_refused(refused).flatten().collect();
+        let pieces: Vec<u8> = exposition(board, detail, format).with(refused, account()).flatten().collect();
         String::from_utf8(pieces).unwrap()
     }
 
-    /// Name, sorted label names, and value of every sample line.
+    fn account() -> Account {
+        let mut account = Account::default();
+        account.turns.add(std::time::Duration::from_millis(7));
+        account.failed("ConfigMapTaken");
+        account.requested(200);
+        account
+    }
+
+    /// Name, sorted label names, and value of every sample line; those of a histogram as if it had one.
     fn samples(text: &str) -> Vec<(String, Vec<String>, String)> {
         let names = regex::Regex::new(r#"([a-z_]+)="(?:[^"\\]|\\.)*""#).unwrap();
         let line = regex::Regex::new(r"^([a-z_]+)(\{.*\})? (\S+)$").unwrap();
@@ -162,8 +173,11 @@ mod tests {
             .map(|l| {
                 let parts = line.captures(l).unwrap_or_else(|| panic!("{l}"));
                 let labels = parts.get(2).map_or("", |m| m.as_str());
-                let labels = names.captures_iter(labels).map(|c| c[1].to_string()).collect();
-                (parts[1].to_string(), labels, parts[3].to_string())
+                let labels =
+                    names.captures_iter(labels).map(|c| c[1].to_string()).filter(|name| name != "le").collect();
+                let name =
+                    ["_bucket", "_sum", "_count"].into_iter().fold(&parts[1], |name, end| name.trim_end_matches(end));
+                (name.to_string(), labels, parts[3].to_string())
             })
             .collect()
     }

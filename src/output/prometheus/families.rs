@@ -9,6 +9,7 @@ mod operation;
 use std::sync::LazyLock;
 
 use super::rows::{Rows, Value};
+use crate::board::account::Account;
 use crate::board::{Posted, Refused};
 use crate::lag::report::{Detail, Group, GroupPartition, GroupTopic};
 
@@ -34,6 +35,8 @@ pub enum Kind {
     Gauge,
     /// A number that only grows until the process ends.
     Counter,
+    /// Counts of durations in buckets, with their sum.
+    Histogram,
 }
 
 /// Whether a metric may still change.
@@ -62,6 +65,8 @@ pub(super) struct Process {
     pub(super) partition_series: usize,
     /// The files in which something is refused, and how much.
     pub(super) refused: Refused,
+    /// What the operator has done.
+    pub(super) account: Account,
 }
 
 /// Every metric, in the order in which they are written and documented.
@@ -69,6 +74,17 @@ pub fn all() -> &'static [&'static Family] {
     static ALL: LazyLock<Vec<&'static Family>> =
         LazyLock::new(|| established::FAMILIES.iter().chain(groups::FAMILIES).chain(operation::FAMILIES).collect());
     &ALL
+}
+
+impl Kind {
+    /// Its name in the exposition.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Gauge => "gauge",
+            Self::Counter => "counter",
+            Self::Histogram => "histogram",
+        }
+    }
 }
 
 impl Family {
@@ -102,6 +118,10 @@ impl Family {
         Self { name, help, kind: Kind::Counter, stability: Stability::Alpha, extra: &[], source }
     }
 
+    const fn histogram(name: &'static str, help: &'static str, source: Source) -> Self {
+        Self { name, help, kind: Kind::Histogram, stability: Stability::Alpha, extra: &[], source }
+    }
+
     const fn stable(self) -> Self {
         Self { stability: Stability::Stable, ..self }
     }
@@ -115,7 +135,7 @@ impl Family {
 pub fn markdown() -> String {
     let mut table = String::from("| metric | type | labels | detail | meaning |\n|---|---|---|---|---|\n");
     for family in all() {
-        let kind = if family.kind == Kind::Counter { "counter" } else { "gauge" };
+        let kind = family.kind.word();
         let detail = match family.detail() {
             Detail::Group => "group",
             Detail::Topic => "topic",

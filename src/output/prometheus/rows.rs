@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use super::units::label;
+use crate::board::account::{BUCKETS, Durations};
 
 /// The value of a sample. What is not finite is not written.
 #[derive(Debug, Clone, Copy)]
@@ -94,6 +95,24 @@ impl Rows<'_> {
         }
     }
 
+    /// A histogram of durations in seconds: a sample a bucket, which counts those before it too, their sum and count.
+    pub(super) fn put_durations(&mut self, durations: &Durations) {
+        let name = self.name;
+        let (bucket, sum, count) = (format!("{name}_bucket"), format!("{name}_sum"), format!("{name}_count"));
+        let mut below = 0;
+        for (bound, here) in BUCKETS.iter().zip(durations.counts) {
+            below += here;
+            self.of(&bucket).put_with(&[("le", &bound.to_string())], below);
+        }
+        self.of(&bucket).put_with(&[("le", "+Inf")], durations.count);
+        self.of(&sum).put(Some(durations.sum));
+        self.of(&count).put(Some(durations.count));
+    }
+
+    fn of<'a>(&'a mut self, name: &'a str) -> Rows<'a> {
+        Rows { out: self.out, name, labels: self.labels }
+    }
+
     fn line(&mut self, further: &str, value: Value) {
         if !finite(&value) {
             return;
@@ -145,6 +164,18 @@ mod tests {
         let all = [("one", 1), ("two", 2)];
         let shown = written("", |rows| rows.put_variant("v", &all, Some(2)));
         assert_eq!(shown, "m{v=\"one\"} 0\nm{v=\"two\"} 1\n");
+    }
+
+    #[test]
+    fn a_bucket_counts_those_before_it_too() {
+        let mut durations = Durations::default();
+        for seconds in [0.25, 2.0, 100.0] {
+            durations.add(std::time::Duration::from_secs_f64(seconds));
+        }
+        let shown = written("", |rows| rows.put_durations(&durations));
+        let lines: Vec<&str> = shown.lines().collect();
+        assert_eq!(lines[4..7], ["m_bucket{le=\"0.1\"} 0", "m_bucket{le=\"0.5\"} 1", "m_bucket{le=\"1\"} 1"]);
+        assert_eq!(lines[9..], ["m_bucket{le=\"+Inf\"} 3", "m_sum 102.25", "m_count 3"]);
     }
 
     #[test]

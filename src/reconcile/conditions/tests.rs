@@ -15,19 +15,19 @@ pub(in crate::reconcile) const NOON: Millis = 1_772_366_400_123;
 /// What stands on the board after a sample of this coverage.
 pub(in crate::reconcile) fn sampled(report: Report, coverage: f64) -> Posted {
     let pulse = Pulse { samples: 1, coverage: Some(coverage), last_sample: Some(NOON + 2_000), ..Pulse::default() };
-    Posted { report: Some(Arc::new(report)), pulse: Arc::new(pulse) }
+    Posted { report: Some(Arc::new(report)), pulse: Arc::new(pulse), file: None }
 }
 
 /// What stands on the board while the cluster can't be read, after the `report` of better times.
 pub(in crate::reconcile) fn failing(report: Option<Report>, reason: Reason) -> Posted {
     let trouble = failure(Scope::Cluster, reason, "the cluster cannot be read: check it");
     let pulse = Pulse { samples: 2, coverage: Some(0.0), trouble: Some(trouble), ..Pulse::default() };
-    Posted { report: report.map(Arc::new), pulse: Arc::new(pulse) }
+    Posted { report: report.map(Arc::new), pulse: Arc::new(pulse), file: None }
 }
 
 /// What stands on the board of a monitor that has just started again.
 pub(in crate::reconcile) fn restarted(report: Option<Report>) -> Posted {
-    Posted { report: report.map(Arc::new), pulse: Arc::default() }
+    Posted { report: report.map(Arc::new), pulse: Arc::default(), file: None }
 }
 
 /// A report of two groups that keep up.

@@ -237,19 +237,24 @@ fn a_plan_shows_no_secret() {
 
 #[test]
 fn the_first_keeps_a_name_that_two_want() {
-    let plan = |name: &str, spec| plan(&monitor(name, spec), &Resolved::default()).unwrap();
     let file = |cluster: &str| json!({ "clusterName": cluster, "output": { "file": { "path": "a.json" } } });
-    let plans = vec![
-        plan("a", file("one")),
-        plan("b", json!({ "clusterName": "one" })),
-        plan("c", file("two")),
-        plan("d", json!({ "clusterName": "shop/e" })),
-        plan("e", json!({})),
-        plan("f", json!({ "clusterName": "two" })),
+    let monitors = [
+        ("a", file("one")),
+        ("b", json!({ "clusterName": "one" })),
+        ("c", file("two")),
+        ("d", json!({ "clusterName": "shop/e" })),
+        ("e", json!({})),
+        ("f", json!({ "clusterName": "two" })),
     ];
-    let (good, refused) = refuse_conflicts(plans);
-    assert_eq!(good.iter().map(|plan| plan.monitor.name.as_str()).collect::<Vec<_>>(), ["a", "d", "f"]);
-    let told: Vec<_> = refused.iter().map(|(monitor, invalid)| format!("{}: {invalid}", monitor.name)).collect();
+    let (mut held, mut told): (Vec<Claims>, Vec<String>) = (vec![], vec![]);
+    for (name, spec) in monitors {
+        let claims = Claims::of(&monitor(name, spec));
+        match claims.against(held.iter()) {
+            Ok(()) => held.push(claims),
+            Err(invalid) => told.push(format!("{name}: {invalid}")),
+        }
+    }
+    assert_eq!(held.len(), 3);
     assert_eq!(
         told,
         [

@@ -97,6 +97,35 @@ pub(super) const FAMILIES: &[Family] = &[
         }),
     )
     .with(&["file"]),
+    Family::histogram(
+        "highwater_reconcile_duration_seconds",
+        "What bringing one LagMonitor about took, requests to the API server included.",
+        Source::Process(|process, rows| {
+            if process.account.turns.count > 0 {
+                rows.put_durations(&process.account.turns);
+            }
+        }),
+    ),
+    Family::counter(
+        "highwater_reconcile_errors_total",
+        "What the operator could not bring about on Kubernetes, by reason.",
+        Source::Process(|process, rows| {
+            for (reason, count) in &process.account.failures {
+                rows.put_with(&[("reason", reason)], *count);
+            }
+        }),
+    )
+    .with(&["reason"]),
+    Family::counter(
+        "highwater_kubernetes_api_requests_total",
+        "Requests to the API server, by the status code of the answer; 0 where none came.",
+        Source::Process(|process, rows| {
+            for (code, count) in &process.account.requests {
+                rows.put_with(&[("code", &code.to_string())], *count);
+            }
+        }),
+    )
+    .with(&["code"]),
     Family::gauge(
         "highwater_metrics_detail",
         "How deep these metrics go: 1 for the detail in force, 0 for the others.",
