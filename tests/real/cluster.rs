@@ -87,7 +87,13 @@ impl Cluster {
     /// namespace is the one that counts where a command names none.
     #[track_caller]
     pub(crate) fn operator_kubeconfig(&self, namespace: &str) -> PathBuf {
-        let token = self.kubectl(&["create", "token", "highwater", "--namespace=highwater"]);
+        self.kubeconfig(namespace, "highwater")
+    }
+
+    /// The same for the service account `highwater` of another namespace.
+    #[track_caller]
+    pub(crate) fn kubeconfig(&self, namespace: &str, home: &str) -> PathBuf {
+        let token = self.kubectl(&["create", "token", "highwater", "--namespace", home]);
         let admin = read(&self.dir, "admin.kubeconfig");
         let clusters = admin.lines().find(|line| line.starts_with("clusters:")).unwrap();
         let text = format!(

@@ -108,7 +108,7 @@ fn the_operator_may_what_it_needs_and_no_more() {
     cluster().apply(&monitor(&namespace));
     let kubeconfig = format!("--kubeconfig={}", cluster().operator_kubeconfig(&namespace).display());
     let needed = [
-        "configmaps [] [] [get create patch update delete]",
+        "configmaps [] [] [get create patch delete]",
         "events.events.k8s.io [] [] [create]",
         "lagmonitors.highwater.dev [] [] [get list watch]",
         "lagmonitors.highwater.dev/status [] [] [patch]",

@@ -1,9 +1,10 @@
-//! `highwater run` with documents in a folder, as a person runs it: its files, its metrics, its log.
+//! `highwater run` with documents in a folder, and `highwater operator`, as a person runs them: files, metrics, log.
 
 use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use highwater::store::Store;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -18,7 +19,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// A running Highwater, with folders for documents, data and output.
 pub(crate) struct Monitor {
     dir: TempDir,
-    flags: Vec<String>,
+    /// The command and what it is about, without where it keeps things.
+    command: Vec<String>,
     held: Option<Held>,
 }
 
@@ -26,19 +28,28 @@ impl Monitor {
     /// Starts on these documents, each in a file of its name, and waits until it serves.
     pub(crate) fn start(documents: &[(&str, &str)], flags: &[&str]) -> Self {
         let dir = TempDir::new().unwrap();
-        fs::create_dir(dir.path().join("documents")).unwrap();
-        let mut monitor = Self { dir, flags: flags.iter().map(|flag| (*flag).to_owned()).collect(), held: None };
+        let folder = dir.path().join("documents");
+        fs::create_dir(&folder).unwrap();
+        let folder = folder.to_string_lossy().into_owned();
+        let mut monitor = Self { dir, command: owned(&[&["run", "-f", &folder], flags].concat()), held: None };
         documents.iter().for_each(|(name, text)| monitor.write(name, text));
+        monitor.restart();
+        monitor
+    }
+
+    /// Starts the operator with these flags, and waits until it serves.
+    pub(crate) fn operator(flags: &[&str]) -> Self {
+        let command = owned(&[&["operator"], flags].concat());
+        let mut monitor = Self { dir: TempDir::new().unwrap(), command, held: None };
         monitor.restart();
         monitor
     }
 
     /// Starts again on the same folders, and waits until it serves.
     pub(crate) fn restart(&mut self) {
-        let [documents, data, output] = ["documents", "data", "output"].map(|name| self.text(name));
-        let mut arguments = vec!["run", "-f", &documents, "--data-dir", &data, "--output-dir", &output];
-        arguments.extend(["--listen", "127.0.0.1:0"]);
-        arguments.extend(self.flags.iter().map(String::as_str));
+        let [data, output] = ["data", "output"].map(|name| self.text(name));
+        let mut arguments: Vec<&str> = self.command.iter().map(String::as_str).collect();
+        arguments.extend(["--data-dir", &data, "--output-dir", &output, "--listen", "127.0.0.1:0"]);
         self.held = Some(running(self.dir.path(), &arguments));
         eventually("it serves", PATIENCE, || {
             assert!(self.held().runs(), "it ended: {}", self.log());
@@ -69,9 +80,15 @@ impl Monitor {
         self.held().log()
     }
 
-    /// Where the report of the monitor of this name is.
+    /// Where the report of the monitor of this name is: `namespace/name`, or a name in the default namespace.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
-        self.path("output/default").join(format!("{name}.json"))
+        let folder = self.path(if name.contains('/') { "output" } else { "output/default" });
+        folder.join(format!("{name}.json"))
+    }
+
+    /// The monitors that have a history in the database, once it was stopped.
+    pub(crate) fn remembered(&self) -> Vec<String> {
+        Store::open(&self.path("data")).unwrap().store.monitors().unwrap()
     }
 
     /// The report of the monitor of this name, where there is one.
@@ -104,6 +121,16 @@ impl Monitor {
         (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap())
     }
 
+    /// How many threads it has.
+    pub(crate) fn threads(&self) -> u64 {
+        self.held().status("Threads")
+    }
+
+    /// How much memory it has, in MiB.
+    pub(crate) fn resident(&self) -> u64 {
+        self.held().status("VmRSS") / 1024
+    }
+
     fn held(&self) -> &Held {
         self.held.as_ref().expect("it was stopped")
     }
@@ -122,6 +149,10 @@ impl Monitor {
     fn text(&self, name: &str) -> String {
         self.path(name).to_string_lossy().into_owned()
     }
+}
+
+fn owned(arguments: &[&str]) -> Vec<String> {
+    arguments.iter().map(|argument| (*argument).to_owned()).collect()
 }
 
 /// A LagMonitor that samples every second what begins with `prefix`, and writes `<name>.json`.

@@ -56,6 +56,14 @@ impl Held {
         }
     }
 
+    /// A number that the system knows of the child, from `/proc/PID/status`.
+    pub(crate) fn status(&self, name: &str) -> u64 {
+        let pid = fs::read_to_string(self.dir.join("pid")).unwrap();
+        let status = fs::read_to_string(format!("/proc/{}/status", pid.trim())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
     /// Sends the signal and does not wait for what comes of it: `STOP` freezes the child, `CONT` lets it go on.
     pub(crate) fn signal(&self, signal: &str) {
         let pid = fs::read_to_string(self.dir.join("pid")).unwrap();
