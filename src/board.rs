@@ -104,6 +104,11 @@ impl Board {
         });
     }
 
+    /// Forgets what became of the report in a file that it no longer goes to.
+    pub fn forget_file(&self, monitor: &MonitorName) {
+        self.change(monitor, |posted| posted.file = None);
+    }
+
     fn change(&self, monitor: &MonitorName, change: impl FnOnce(&mut Posted)) {
         self.posts.send_modify(|all| change(Arc::make_mut(all).entry(monitor.clone()).or_default()));
     }

@@ -34,8 +34,9 @@ pub const OVER: u8 = 3;
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let quiet = matches!(cli.command, Command::Demo(_) | Command::ConsumerLag(_));
-    // The spans of the controller would stand before every line that is told in a turn.
-    logging::start(&cli.log, if quiet { "off" } else { "info,kube_runtime=warn" });
+    // The spans of the controller would stand before every line that is told in a turn; the client shows answers that it
+    // can't read, whatever they hold.
+    logging::start(&cli.log, if quiet { "off" } else { "info,kube_runtime=warn,kube_client=off" });
     match execute(cli) {
         Ok(code) => ExitCode::from(code),
         Err(error) if is_broken_pipe(&error) => ExitCode::from(GOOD),

@@ -23,7 +23,7 @@
 //! | 3 | [`monitor`] | one LagMonitor at work | knows Kubernetes |
 //! | 3 | [`output`] | a report as table, JSON, CSV, file, metrics | computes |
 //! | 4 | [`http`] | probes and metrics, from the board | calls Kafka |
-//! | 4 | [`reconcile`] | documents and references to plans, plans to running monitors | does arithmetic of lag |
+//! | 4 | [`reconcile`] | documents and resources to plans, plans to running monitors, reports to status | does arithmetic of lag |
 //! | 5 | [`cli`] | the commands | has logic |
 //!
 //! A room imports from the layers above it in this table only, and rooms of one layer do not know each other.
@@ -40,6 +40,17 @@
 //! 4. [`lag::judge::judge`] moves each group's state on and makes the [`lag::report::Report`].
 //! 5. [`store::Store::save`] writes what changed, in one transaction.
 //! 6. [`board::Board::post`] shows it to the file writer, `/metrics`, and the live table.
+//!
+//! # A LagMonitor on Kubernetes, from `kubectl apply` to its status
+//!
+//! 1. [`reconcile::operator`] watches. A change of the spec, an annotation or a deletion gives the LagMonitor its turn, and
+//!    so does everything new on the board; its own writes to the status do not.
+//! 2. A turn checks [`reconcile::guard`] and [`reconcile::plan::Claims`], fetches the [`reconcile::references`], and makes the
+//!    [`reconcile::plan::Plan`].
+//! 3. [`reconcile::fleet::Fleet::set`] starts the monitor, or hands a running one its new orders.
+//! 4. [`reconcile::publish`] writes the ConfigMap, [`reconcile::conditions`] and [`reconcile::status`] say what to tell,
+//!    [`reconcile::notices`] what has changed. Each is written when it differs, and not too often.
+//! 5. After each listing and deletion, whatever belongs to a LagMonitor that no longer exists is removed.
 //!
 //! # A committed offset, from number to age
 //!

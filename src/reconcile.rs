@@ -16,4 +16,5 @@ pub mod resolve;
 pub mod schema;
 pub mod status;
 mod turn;
+mod watched;
 mod wording;

@@ -14,6 +14,9 @@ use crate::reconcile::operator::{self, Clients, Settings};
 /// How long the API server may take for an answer that is not a watch.
 const ANSWER: std::time::Duration = std::time::Duration::from_secs(15);
 
+/// How long a watch may be silent: the API server ends it after 290 s by itself.
+const SILENCE: std::time::Duration = std::time::Duration::from_secs(295);
+
 /// Runs until it is stopped.
 pub(super) async fn run(arguments: Operator) -> anyhow::Result<u8> {
     let config = config(&arguments).await?;
@@ -21,11 +24,14 @@ pub(super) async fn run(arguments: Operator) -> anyhow::Result<u8> {
     let awaited = "the list of LagMonitors has not been read yet";
     let serving = serving::serve(&arguments.keeping, arguments.listen, awaited, &stop).await?;
     let board = serving.fleet.board();
-    let mut prompt = config.clone();
-    prompt.read_timeout = Some(ANSWER);
-    let clients = Clients { call: client(prompt, board.clone())?, watch: client(config, board.clone())? };
+    let within = |timeout| {
+        let mut config = config.clone();
+        config.read_timeout = Some(timeout);
+        client(config, board.clone())
+    };
+    let clients = Clients { call: within(ANSWER)?, watch: within(SILENCE)? };
     let settings = Settings {
-        namespaces: arguments.namespace,
+        namespaces: arguments.namespace.into_iter().collect(),
         guards: Guards { bootstrap: arguments.allow_bootstrap, token_endpoint: arguments.allow_token_endpoint },
         identity: arguments.identity.unwrap_or_else(host_name),
     };

@@ -1,5 +1,6 @@
 //! `highwater run`: the monitors of LagMonitor documents, without Kubernetes.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -12,7 +13,7 @@ use crate::lag::report::MonitorName;
 use crate::reconcile::files::Files;
 use crate::reconcile::fleet::Fleet;
 use crate::reconcile::local::{Local, Wanted};
-use crate::reconcile::plan::Plan;
+use crate::reconcile::plan::{Plan, of_cluster};
 
 /// How often documents and Secrets are read again.
 const LOOK: Duration = Duration::from_secs(2);
@@ -62,14 +63,15 @@ pub(super) async fn run(arguments: Run) -> anyhow::Result<u8> {
 async fn apply(fleet: &mut Fleet, wanted: Wanted) {
     for refusal in &wanted.refused {
         let file = refusal.file.display();
-        tracing::error!(%file, line = refusal.line, field = refusal.field, reason = "InvalidSpec", "{refusal}");
+        tracing::error!(%file, line = refusal.line, field = refusal.field, reason = refusal.reason, "{refusal}");
     }
     fleet.board().refuse(wanted.refused.iter().map(|refusal| refusal.file.display().to_string()));
-    let planned =
+    let planned: BTreeSet<String> =
         wanted.plans.iter().map(Plan::history).chain(wanted.keep.iter().map(MonitorName::to_string)).collect();
     fleet.apply(wanted.plans, &wanted.keep).await;
     if wanted.refused.is_empty() {
-        fleet.forget_others(&planned);
+        // What an operator keeps in the same folder is not this command's to judge.
+        fleet.forget(|history| of_cluster(history).is_none() && !planned.contains(history));
     }
 }
 

@@ -3,7 +3,7 @@
 //! A name is selected when it matches an include and no exclude. Asking the cluster for names is left to others.
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
-use regex::{Regex, RegexSet};
+use regex::{RegexBuilder, RegexSet};
 
 /// The groups and topics of one cluster that are meant.
 #[derive(Debug, Clone, PartialEq)]
@@ -144,13 +144,16 @@ impl Matcher {
     }
 }
 
+/// The most bytes that a compiled expression may take: names are short, and so is the patience of others.
+const LARGEST_REGEX: usize = 1 << 20;
+
 /// What stands between the slashes of a regular expression.
 fn expression_of(pattern: &str) -> Option<&str> {
     pattern.strip_prefix('/').and_then(|rest| rest.strip_suffix('/'))
 }
 
 fn checked_regex<'a>(pattern: &str, expression: &'a str) -> Result<&'a str, PatternError> {
-    let regex = Regex::new(expression).map_err(|error| {
+    let regex = RegexBuilder::new(expression).size_limit(LARGEST_REGEX).build().map_err(|error| {
         // The error draws the expression over several lines; its last line says what is wrong.
         let cause = error.to_string();
         let cause = cause.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();

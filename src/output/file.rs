@@ -3,9 +3,9 @@
 //! The content is on the disk before the rename, the folder is not: after a power cut the file is whole, and may be
 //! the one before. Calls block; async callers take them off the runtime.
 
-use std::fs::{self, Permissions};
-use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, File};
+use std::io::{self, BufWriter};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
 
 use super::json;
@@ -84,38 +84,41 @@ impl ReportFile {
     pub fn write(&self, report: &Report) -> Result<(), FileError> {
         let folder = self.path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(|source| FileError::Folder { path: folder.into(), source })?;
-        self.replace(folder, report).map_err(|source| FileError::Write { path: self.path.clone(), source })
+        self.replace(report).map_err(|source| FileError::Write { path: self.path.clone(), source })
     }
 
-    fn replace(&self, folder: &Path, report: &Report) -> io::Result<()> {
-        let beside = tempfile::Builder::new()
-            .prefix(".highwater-")
-            .suffix(".tmp")
-            .permissions(Permissions::from_mode(0o644))
-            .tempfile_in(folder)?;
-        let mut out = BufWriter::new(beside.as_file());
+    /// A file has one writer, so what a killed one left beside it is written over.
+    fn replace(&self, report: &Report) -> io::Result<()> {
+        let beside = beside(&self.path);
+        let mut out =
+            BufWriter::new(File::options().write(true).create(true).truncate(true).mode(0o644).open(&beside)?);
         json::write(report, &mut out)?;
-        out.flush()?;
-        drop(out);
-        beside.as_file().sync_data()?;
-        beside.persist(&self.path)?;
-        Ok(())
+        out.into_inner()?.sync_data()?;
+        fs::rename(beside, &self.path)
     }
 }
 
-/// Takes a report file away; nothing happens when there is none. Folders stay.
+/// Takes a report file away, and what is beside it; nothing happens when there is none. Folders stay.
 ///
 /// # Errors
 /// [`FileError::Remove`].
 pub fn remove(path: &Path) -> Result<(), FileError> {
-    match fs::remove_file(path) {
+    [path, &beside(path)].into_iter().try_for_each(|path| match fs::remove_file(path) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => Err(FileError::Remove { path: path.into(), source }),
         _ => Ok(()),
-    }
+    })
+}
+
+/// Where a report is written before it takes its place. No report file has such a name, for it begins with a dot.
+fn beside(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.tmp"))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
     use crate::output::sample;
 
@@ -139,6 +142,21 @@ mod tests {
         remove(file.path()).unwrap();
         remove(file.path()).unwrap();
         assert!(!file.path().exists());
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_is_written_over_and_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = ReportFile::new(dir.path(), "shop", "orders.json").unwrap();
+        let left = dir.path().join("shop/.orders.json.tmp");
+        fs::create_dir(dir.path().join("shop")).unwrap();
+        fs::write(&left, "x".repeat(1_000_000)).unwrap();
+        file.write(&sample::report()).unwrap();
+        assert_eq!(read(file.path()), serde_json::to_value(sample::report()).unwrap());
+        assert!(!left.exists());
+        fs::write(&left, "half").unwrap();
+        remove(file.path()).unwrap();
+        assert_eq!(fs::read_dir(dir.path().join("shop")).unwrap().count(), 0);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::files::Files;
 use super::marked::{self, Document, Lines};
+use super::plan::Invalid;
 use super::resolve::{Data, Kind, Resolved};
 use super::schema::{Problem, Schema, SchemaError};
 use crate::crd::{self, LagMonitor};
@@ -62,14 +63,20 @@ pub struct Refusal {
     pub line: usize,
     /// The field, such as `spec.brokers[0]`; empty for the document as a whole.
     pub field: String,
+    /// The word for it in logs.
+    pub reason: &'static str,
     /// What is wrong and what is allowed.
     pub message: String,
 }
 
+/// The reason of what the schema, or the file as such, refuses.
+pub(super) const INVALID: &str = "InvalidSpec";
+
 impl<T> Sourced<T> {
-    /// The refusal of this resource for one of its fields.
-    pub fn refusal(&self, field: &str, message: impl Into<String>) -> Refusal {
-        refusal(&self.file, &self.lines, Problem { field: field.to_owned(), message: message.into() })
+    /// The refusal of this resource, which no plan can be made of.
+    pub fn refusal(&self, invalid: &Invalid) -> Refusal {
+        let problem = Problem { field: invalid.field.clone(), message: invalid.problem.to_string() };
+        Refusal { reason: invalid.problem.reason(), ..refusal(&self.file, &self.lines, problem) }
     }
 }
 
@@ -134,6 +141,7 @@ impl Documents {
                     file: file.to_owned(),
                     line: error.line,
                     field: String::new(),
+                    reason: INVALID,
                     message: error.to_string(),
                 }),
             }
@@ -263,11 +271,17 @@ fn problem(field: impl Into<String>, message: impl Into<String>) -> Problem {
 
 fn refusal(file: &Path, lines: &Lines, problem: Problem) -> Refusal {
     let line = lines.of(&problem.field);
-    Refusal { file: file.to_owned(), line, field: problem.field, message: problem.message }
+    Refusal { file: file.to_owned(), line, field: problem.field, reason: INVALID, message: problem.message }
 }
 
 fn unreadable(file: &Path, error: &str) -> Refusal {
-    Refusal { file: file.to_owned(), line: 1, field: String::new(), message: format!("can't be read: {error}") }
+    Refusal {
+        file: file.to_owned(),
+        line: 1,
+        field: String::new(),
+        reason: INVALID,
+        message: format!("can't be read: {error}"),
+    }
 }
 
 #[cfg(test)]

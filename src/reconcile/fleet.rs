@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::plan::Plan;
-use crate::board::Board;
+use crate::board::{Board, Pulse};
 use crate::lag::report::MonitorName;
 use crate::monitor::sample::Task;
 use crate::monitor::{self, House, Job, Orders};
@@ -71,7 +71,10 @@ impl Fleet {
         let goes_on = |former: &Plan| former.connection == plan.connection && former.history() == plan.history();
         match self.running.get(&plan.monitor).map(|running| &running.plan) {
             Some(former) if *former == plan => {}
-            _ if plan.suspend => self.end(&plan.monitor).await,
+            _ if plan.suspend => {
+                self.end(&plan.monitor).await;
+                self.remove_former_file(&plan, None);
+            }
             Some(former) if goes_on(former) => self.change(plan).await,
             _ => self.start(plan).await,
         }
@@ -90,6 +93,7 @@ impl Fleet {
             return;
         }
         let writer = running.writer.take();
+        self.house.board.forget_file(&plan.monitor);
         self.release(&former, writer, false).await;
         let writer = self.start_writer(&plan);
         if let Some(running) = self.running.get_mut(&plan.monitor) {
@@ -104,6 +108,13 @@ impl Fleet {
             former.sampler.end(&plan.monitor).await;
             let again = plan.output_file == former.plan.output_file;
             self.release(&former.plan, former.writer, again).await;
+            if former.plan.history() == plan.history() {
+                // What was found over the former connection says nothing about this one.
+                let pulse = Pulse { cluster_name: plan.cluster_name.clone(), ..Pulse::default() };
+                self.house.board.post_pulse(&plan.monitor, pulse);
+            } else {
+                self.house.board.remove(&plan.monitor);
+            }
         }
         tell_unused(&plan);
         tracing::info!(monitor = %plan.monitor, brokers = plan.connection.brokers.join(","), "sampling");
@@ -141,6 +152,17 @@ impl Fleet {
         }
     }
 
+    /// The monitors that run with what a plan claims for itself.
+    pub fn clashing(&self, plan: &Plan) -> Vec<MonitorName> {
+        let others = self.running.values().filter(|other| other.plan.monitor != plan.monitor);
+        let same_file = |other: &Plan| {
+            let place = |plan: &Plan| plan.output_file.clone().map(|path| (plan.monitor.namespace.clone(), path));
+            place(other).is_some_and(|place_of_other| Some(place_of_other) == place(plan))
+        };
+        let clashes = |other: &&Running| other.plan.cluster_name == plan.cluster_name || same_file(&other.plan);
+        others.filter(clashes).map(|other| other.plan.monitor.clone()).collect()
+    }
+
     /// The plan of a monitor that runs.
     pub fn plan(&self, name: &MonitorName) -> Option<&Plan> {
         self.running.get(name).map(|running| &running.plan)
@@ -151,19 +173,18 @@ impl Fleet {
         &self.house.board
     }
 
-    /// Removes what is kept of every monitor whose name in the history is not among `planned`: rows, and report file.
-    pub fn forget_others(&self, planned: &BTreeSet<String>) {
+    /// Removes what is kept of every monitor that is `gone`, told by the name of its history: rows, and report file.
+    pub fn forget(&self, gone: impl Fn(&str) -> bool) {
         let store = &self.house.store;
         let forgotten = tokio::task::block_in_place(|| {
-            let files = store.files()?.into_iter().filter(|(name, _)| !planned.contains(name));
-            for (name, path) in files {
+            for (name, path) in store.files()?.into_iter().filter(|(name, _)| gone(name)) {
                 match self.remove(&path) {
                     Ok(()) => store.note_file(&name, None)?,
                     Err(error) => tracing::warn!(monitor = name, reason = "OutputFile", "{error}"),
                 }
             }
-            let others = store.monitors()?.into_iter().filter(|name| !planned.contains(name));
-            others.map(|name| store.forget(&name).map(|()| name)).collect::<Result<Vec<_>, _>>()
+            let names = store.monitors()?.into_iter().filter(|name| gone(name));
+            names.map(|name| store.forget(&name).map(|()| name)).collect::<Result<Vec<_>, _>>()
         });
         match forgotten {
             Ok(names) => names.iter().for_each(|monitor| tracing::info!(%monitor, "removed, with its history")),
@@ -182,11 +203,28 @@ impl Fleet {
 
     fn start_writer(&self, plan: &Plan) -> Option<(ReportFile, Worker)> {
         let name = plan.monitor.clone();
-        let file = ReportFile::new(&self.output_dir, &name.namespace, plan.output_file.as_ref()?);
-        let file = file.inspect_err(|error| tracing::error!(monitor = %name, reason = "OutputFile", "{error}")).ok()?;
+        let file = plan.output_file.as_ref().map(|path| ReportFile::new(&self.output_dir, &name.namespace, path));
+        let file =
+            file.transpose().inspect_err(|error| tracing::error!(monitor = %name, reason = "OutputFile", "{error}"));
+        let file = file.ok().flatten();
+        self.remove_former_file(plan, file.as_ref().map(ReportFile::path));
+        let file = file?;
         self.note_file(&plan.history(), file.path().to_str());
         let (written, board) = (file.clone(), self.house.board.clone());
         Some((file, Worker::start(|stop| write_file(name, written, board, stop))))
+    }
+
+    /// Removes the file that a plan had while nobody looked, when it is not the one that it has now.
+    fn remove_former_file(&self, plan: &Plan, now: Option<&Path>) {
+        let history = plan.history();
+        let noted = tokio::task::block_in_place(|| self.house.store.files());
+        let noted = noted.inspect_err(|error| tracing::warn!(reason = error.reason(), "{error}")).unwrap_or_default();
+        for (_, path) in noted.into_iter().filter(|(name, path)| *name == history && Some(path.as_path()) != now) {
+            match self.remove(&path) {
+                Ok(()) => self.note_file(&history, None),
+                Err(error) => tracing::warn!(monitor = %plan.monitor, reason = "OutputFile", "{error}"),
+            }
+        }
     }
 
     fn note_file(&self, history: &str, path: Option<&str>) {

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use super::documents::{Documents, Refusal};
+use super::documents::{Documents, INVALID, Refusal};
 use super::files::Files;
 use super::plan::{Claims, Plan, plan};
 use super::schema::SchemaError;
@@ -47,6 +47,7 @@ impl Local {
                 file: file.clone(),
                 line: 1,
                 field: String::new(),
+                reason: INVALID,
                 message: "is empty: its monitors go on; remove the file to end them".to_owned(),
             })
             .collect()
@@ -69,7 +70,7 @@ impl Local {
                     sources.insert(plan.monitor.clone(), source);
                     wanted.plans.push(plan);
                 }
-                Err(invalid) => wanted.refused.push(source.refusal(&invalid.field, invalid.problem.to_string())),
+                Err(invalid) => wanted.refused.push(source.refusal(&invalid)),
             }
         }
         wanted.refused.extend(self.emptied(files));

@@ -11,7 +11,6 @@ use futures_util::future::{join_all, ready};
 use futures_util::stream::unfold;
 use futures_util::{Stream, StreamExt};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::core::DeserializeGuard;
 use kube::runtime::controller::{self, Action, Controller};
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -22,15 +21,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::fleet::Fleet;
 use super::guard::Guards;
-use super::plan::{Claims, Invalid, history, name_of};
+use super::plan::{history, name_of, of_cluster};
 use super::publish::budget::Budget;
 use super::turn::{Ledger, TurnError, turn};
+use super::watched::{Guarded, Objects, Watched, reference};
 use crate::board::{Board, Posted, Snapshot};
-use crate::crd::LagMonitor;
 use crate::lag::report::MonitorName;
-
-/// A LagMonitor, or why it could not be read as one: that stops nobody else.
-pub(super) type Guarded = DeserializeGuard<LagMonitor>;
 
 /// LagMonitors that are brought about at the same time.
 const CONCURRENCY: u16 = 16;
@@ -41,11 +37,14 @@ const PAUSE: Duration = Duration::from_secs(10);
 /// How long turns that have begun may go on after the stop.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// How long the first turns wait until every LagMonitor is known, so that the older of two keeps its name.
+const GATHER: Duration = Duration::from_secs(10);
+
 /// How the operator works.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     /// The namespaces to watch; none for all.
-    pub namespaces: Vec<String>,
+    pub namespaces: BTreeSet<String>,
     /// Which targets LagMonitors may name.
     pub guards: Guards,
     /// Who this is, in status and events: the pod's name.
@@ -67,8 +66,10 @@ pub(super) struct Operator {
     pub(super) client: Client,
     pub(super) board: Board,
     pub(super) fleet: tokio::sync::Mutex<Fleet>,
-    stores: Vec<Store<Guarded>>,
+    pub(super) objects: Objects,
     pub(super) budget: Budget,
+    /// Cancelled when every LagMonitor is known, or will not be soon.
+    pub(super) gathered: CancellationToken,
     ledgers: Mutex<HashMap<MonitorName, Ledger>>,
     /// Asks for a look at what is gone.
     gone: Notify,
@@ -76,71 +77,76 @@ pub(super) struct Operator {
 
 /// Runs until `stop`. Calls `listed` once every LagMonitor is known.
 pub async fn run(clients: Clients, settings: Settings, fleet: Fleet, listed: impl FnOnce(), stop: CancellationToken) {
-    let apis: Vec<Api<Guarded>> = match settings.namespaces.as_slice() {
-        [] => vec![Api::all(clients.watch.clone())],
-        some => some.iter().map(|namespace| Api::namespaced(clients.watch.clone(), namespace)).collect(),
-    };
-    let writers: Vec<Writer<Guarded>> = apis.iter().map(|_| Writer::default()).collect();
+    let mut namespaces: Vec<Option<String>> = settings.namespaces.iter().cloned().map(Some).collect();
+    if namespaces.is_empty() {
+        namespaces.push(None);
+    }
+    let (mut writers, mut watched) = (vec![], vec![]);
+    for namespace in namespaces {
+        let writer = Writer::default();
+        watched.push(Arc::new(Watched::new(namespace, &writer)));
+        writers.push(writer);
+    }
     let operator = Arc::new(Operator {
         settings,
         client: clients.call,
         board: fleet.board().clone(),
         fleet: tokio::sync::Mutex::new(fleet),
-        stores: writers.iter().map(Writer::as_reader).collect(),
+        objects: Objects(watched),
         budget: Budget::new(Instant::now()),
+        gathered: CancellationToken::new(),
         ledgers: Mutex::default(),
         gone: Notify::new(),
     });
-    let controllers = apis.into_iter().zip(writers).map(|(api, writer)| control(api, writer, operator.clone(), &stop));
+    let controllers = operator.objects.0.iter().zip(writers);
+    let controllers = controllers.map(|(watched, writer)| control(&clients.watch, watched, writer, &operator, &stop));
     let controllers: Vec<_> = controllers.collect();
-    let sweeps = async {
-        for store in &operator.stores {
-            // A writer lives as long as its controller.
-            let _ = store.wait_until_ready().await;
-        }
-        listed();
-        loop {
-            operator.sweep().await;
-            operator.gone.notified().await;
-        }
-    };
     let grace_is_over = async {
         stop.cancelled().await;
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
         _ = join_all(controllers) => {}
-        () = sweeps => {}
+        () = operator.sweep_for_ever() => {}
+        () = operator.gather(listed) => {}
         () = grace_is_over => {}
     }
-    if let Some(operator) = Arc::into_inner(operator) {
-        operator.fleet.into_inner().stop().await;
+    // A turn that is still at it holds another reference.
+    match Arc::into_inner(operator) {
+        Some(operator) => operator.fleet.into_inner().stop().await,
+        None => tracing::warn!("stopped in the middle of a turn"),
     }
 }
 
 /// Watches one API for LagMonitors, and gives each its turn when it changes or has something new to tell.
 fn control(
-    api: Api<Guarded>,
+    client: &Client,
+    watched: &Arc<Watched>,
     writer: Writer<Guarded>,
-    operator: Arc<Operator>,
+    operator: &Arc<Operator>,
     stop: &CancellationToken,
 ) -> impl Future<Output = ()> + use<> {
-    let store = writer.as_reader();
-    let (watching, posts) = (operator.clone(), posts(operator.board.watch(), store.clone()));
+    let api = match &watched.namespace {
+        None => Api::all(client.clone()),
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+    };
+    let (seen, looking) = (watched.clone(), operator.clone());
     let changes = watcher(api, watcher::Config::default())
         .default_backoff()
         .reflect(writer)
-        .inspect(move |event| watching.look_at(event))
+        .inspect(move |event| looking.look_at(event, &seen))
         .applied_objects()
         .predicate_filter(
             predicates::generation.combine(predicates::annotations).combine(deleted),
             PredicateConfig::default(),
         );
-    Controller::for_stream(changes, store)
+    Controller::for_stream(changes, watched.store.clone())
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
-        .reconcile_on(posts)
+        .reconcile_on(posts(operator.board.watch(), watched.store.clone()))
+        // While pages of a listing come, the store still holds what was before.
+        .reconcile_all_on(watched.listings())
         .graceful_shutdown_on(stop.clone().cancelled_owned())
-        .run(turn, |_, error, operator| operator.spoilt(error), operator)
+        .run(turn, |_, error, operator| operator.spoilt(error), operator.clone())
         .for_each(|_| ready(()))
 }
 
@@ -170,21 +176,28 @@ fn differs(before: &Posted, now: &Posted) -> bool {
     report(before) != report(now) || before.file != now.file || !Arc::ptr_eq(&before.pulse, &now.pulse)
 }
 
-fn reference(name: &MonitorName) -> ObjectRef<Guarded> {
-    ObjectRef::new(&name.name).within(&name.namespace)
-}
-
 impl Operator {
-    fn look_at(&self, event: &Result<watcher::Event<Guarded>, watcher::Error>) {
+    fn look_at(&self, event: &Result<watcher::Event<Guarded>, watcher::Error>, watched: &Watched) {
         match event {
-            Ok(watcher::Event::InitDone | watcher::Event::Delete(_)) => self.gone.notify_one(),
+            Ok(watcher::Event::InitDone) => {
+                watched.list();
+                self.gone.notify_one();
+            }
+            Ok(watcher::Event::Delete(_)) => self.gone.notify_one(),
             Ok(_) => {}
             Err(error) => {
-                let missing = matches!(error, watcher::Error::InitialListFailed(kube::Error::Api(s)) if s.code == 404);
-                let advice =
-                    if missing { ": apply the CustomResourceDefinition, as `highwater crd` prints it" } else { "" };
-                tracing::warn!(reason = "KubernetesApi", "LagMonitors can't be watched, trying again{advice}: {error}");
-                self.board.account(|account| account.failed("Watch"));
+                let code = match error {
+                    watcher::Error::InitialListFailed(kube::Error::Api(status)) => status.code,
+                    _ => 0,
+                };
+                let advice = match code {
+                    403 => ": let the operator's ServiceAccount list and watch lagmonitors there",
+                    404 => ": apply the CustomResourceDefinition, as `highwater crd` prints it",
+                    _ => "",
+                };
+                let namespace = watched.namespace.as_deref().unwrap_or("all");
+                tracing::warn!(namespace, reason = "KubernetesApi", "LagMonitors can't be watched{advice}: {error}");
+                self.board.account(|account| account.failed("WatchFailed"));
             }
         }
     }
@@ -194,20 +207,45 @@ impl Operator {
         Action::requeue(PAUSE)
     }
 
-    /// Ends and forgets every LagMonitor that no longer exists.
+    /// Lets turns begin and says so when every LagMonitor is known; turns begin without that after a while.
+    async fn gather(&self, listed: impl FnOnce()) {
+        let all = join_all(self.objects.0.iter().map(|watched| watched.known()));
+        let mut all = std::pin::pin!(all);
+        if tokio::time::timeout(GATHER, &mut all).await.is_err() {
+            let unknown = self.objects.unknown().into_iter().collect::<Vec<_>>().join(", ");
+            tracing::warn!("LagMonitors of {unknown} are not known yet; the others go on");
+            self.gathered.cancel();
+            all.await;
+        }
+        self.gathered.cancel();
+        listed();
+        std::future::pending().await
+    }
+
+    async fn sweep_for_ever(&self) {
+        loop {
+            self.gone.notified().await;
+            self.sweep().await;
+        }
+    }
+
+    /// Ends and forgets every LagMonitor that no longer exists. What is not watched, or not listed yet, may exist.
     async fn sweep(&self) {
-        let objects: Vec<_> = self.stores.iter().flat_map(Store::state).collect();
-        let present: BTreeMap<MonitorName, Option<&str>> =
-            objects.iter().map(|object| (name_of(object.meta()), object.meta().uid.as_deref())).collect();
-        let kept: BTreeSet<String> = present.iter().map(|(name, uid)| history(name, *uid)).collect();
+        let present = self.objects.uids();
+        let kept: BTreeSet<String> = present.iter().map(|(name, uid)| history(name, uid.as_deref())).collect();
+        let gone = |history: &str| {
+            !kept.contains(history) && of_cluster(history).is_some_and(|namespace| self.objects.knows(namespace))
+        };
         let mut fleet = self.fleet.lock().await;
-        fleet.retain(|plan| kept.contains(&plan.history())).await;
-        fleet.forget_others(&kept);
+        fleet.retain(|plan| !gone(&plan.history())).await;
+        fleet.forget(gone);
         drop(fleet);
-        self.ledgers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|name, ledger| present.get(name).is_some_and(|uid| *uid == ledger.uid.as_deref()));
+        self.forget_ledgers(&present);
+    }
+
+    fn forget_ledgers(&self, present: &BTreeMap<MonitorName, Option<String>>) {
+        let mut ledgers = self.ledgers.lock().unwrap_or_else(PoisonError::into_inner);
+        ledgers.retain(|name, ledger| present.get(name) == Some(&ledger.uid));
     }
 
     /// What is known of a LagMonitor since its last turn; nothing when it was created again.
@@ -217,27 +255,11 @@ impl Operator {
         known.unwrap_or_else(|| Ledger::new(meta.uid.clone()))
     }
 
-    pub(super) fn keep(&self, name: MonitorName, ledger: Ledger) {
-        self.ledgers.lock().unwrap_or_else(PoisonError::into_inner).insert(name, ledger);
+    /// Keeps a ledger for the next turn, if there will be one.
+    pub(super) fn keep(&self, meta: &ObjectMeta, ledger: Ledger) {
+        let mut ledgers = self.ledgers.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.objects.has(meta) {
+            ledgers.insert(name_of(meta), ledger);
+        }
     }
-
-    /// Refuses what an older LagMonitor has: a cluster's name, or a file of its namespace.
-    pub(super) fn taken(&self, monitor: &LagMonitor) -> Result<(), Invalid> {
-        let mut others: Vec<Arc<Guarded>> = self.stores.iter().flat_map(Store::state).collect();
-        others.retain(|other| other.meta().deletion_timestamp.is_none() && older(other.meta(), &monitor.metadata));
-        others.sort_by_key(|other| age(other.meta()));
-        let holders: Vec<_> = others.iter().filter_map(|other| other.0.as_ref().ok()).map(Claims::of).collect();
-        Claims::of(monitor).against(holders.iter())
-    }
-}
-
-type Age = (Option<i64>, MonitorName);
-
-/// Sorts the oldest first; creation times are whole seconds, so names decide between equals.
-fn age(meta: &ObjectMeta) -> Age {
-    (meta.creation_timestamp.as_ref().map(|time| time.0.as_second()), name_of(meta))
-}
-
-fn older(one: &ObjectMeta, other: &ObjectMeta) -> bool {
-    age(one) < age(other)
 }

@@ -151,6 +151,13 @@ pub fn history(monitor: &MonitorName, uid: Option<&str>) -> String {
     uid.map_or_else(|| monitor.to_string(), |uid| format!("{monitor} {uid}"))
 }
 
+/// The namespace of a LagMonitor of a cluster, from the name under which its history is kept; `None` for one of a file.
+#[must_use]
+pub fn of_cluster(history: &str) -> Option<&str> {
+    let (name, _) = history.split_once(' ')?;
+    name.split_once('/').map(|(namespace, _)| namespace)
+}
+
 impl Problem {
     /// The word for it in conditions, events, logs and metrics.
     #[must_use]

@@ -43,7 +43,7 @@ pub enum FetchError {
         name: String,
     },
     /// The API server has to be looked at.
-    #[error("{kind} {name} can't be read: {source}")]
+    #[error("{kind} {name} can't be read: {}", answer(source))]
     Api {
         /// The object's kind.
         kind: Kind,
@@ -154,6 +154,14 @@ fn of_secret(secret: Secret) -> Data {
 fn of_config_map(map: ConfigMap) -> Data {
     let texts = map.data.into_iter().flatten().map(|(key, text)| (key, text.into_bytes()));
     texts.chain(map.binary_data.into_iter().flatten().map(|(key, bytes)| (key, bytes.0))).collect()
+}
+
+/// What came instead of an object, without quoting whatever may stand before the API server.
+fn answer(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => format!("the API server answers {} {}", status.code, status.reason),
+        _ => "the API server does not answer".to_owned(),
+    }
 }
 
 fn plural(kind: Kind) -> &'static str {

@@ -143,6 +143,16 @@ fn only_what_a_new_spec_changes_is_touched() {
     operated.apply("orders", &often("  properties: { client.dns.lookup: use_all_dns_ips }\n"));
     eventually("a new connection starts it anew", PATIENCE, || began() == 2);
 
+    let dead = often("").replace(&single().bootstrap, "127.0.0.1:9");
+    operated.apply("orders", &dead);
+    let generation = operated.resource("orders")["metadata"]["generation"].clone();
+    eventually("nothing of the former connection is told of the new one", PATIENCE, || {
+        let resource = operated.resource("orders");
+        let connected = condition_of(&resource, "Connected");
+        assert!(connected["observedGeneration"] != generation || connected["status"] != "True", "{resource:#}");
+        connected["reason"] == "Unreachable"
+    });
+
     operated.apply("orders", &often("  suspend: true\n"));
     operated.condition("orders", "Ready", "False", "Suspended");
     assert!(!operated.highwater.get("/metrics").1.contains("cluster_name="), "nothing that nobody renews is shown");
@@ -193,6 +203,19 @@ fn the_older_of_two_keeps_a_name() {
     operated.condition("first", "Ready", "True", "Sampling");
     operated.kubectl(&["delete", "lm/first"]);
     operated.condition("second", "Ready", "True", "Sampling");
+
+    // An older one that asks for the name later gets it.
+    operated.apply("third", &spec(&prefix, SELDOM));
+    operated.condition("third", "Ready", "True", "Sampling");
+    operated.apply("third", &spec(&prefix, &format!("{SELDOM}  clusterName: fourth\n")));
+    operated.condition("third", "Ready", "True", "Sampling");
+    operated.apply("second", &spec(&prefix, &format!("{SELDOM}  clusterName: fourth\n")));
+    operated.condition("second", "Ready", "True", "Sampling");
+    operated.condition("third", "Ready", "False", "NameTaken");
+    assert_eq!(
+        operated.highwater.get("/metrics").1.matches("highwater_monitor_info{cluster_name=\"fourth\"").count(),
+        1
+    );
 }
 
 #[test]

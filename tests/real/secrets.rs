@@ -79,4 +79,26 @@ fn a_secret_that_may_not_be_read_names_the_binding_to_create() {
     let resource = operated.condition("orders", "Ready", "False", "SecretForbidden");
     let told = condition_of(&resource, "Ready")["message"].as_str().unwrap();
     assert!(told.contains("RoleBinding") && told.contains(&operated.namespace) && told.contains("words"), "{told}");
+
+    let account = format!("--serviceaccount={}:highwater", operated.namespace);
+    operated.kubectl(&["create", "role", "secrets", "--verb=get", "--resource=secrets"]);
+    operated.kubectl(&["create", "rolebinding", "secrets", "--role=secrets", &account]);
+    operated.condition("orders", "Connected", "False", "Unreachable");
+
+    operated.kubectl(&["delete", "rolebinding", "secrets"]);
+    eventually("the next reading, a minute later, is refused", 3 * PATIENCE, || {
+        condition_of(&operated.resource("orders"), "Ready")["reason"] == "SecretForbidden"
+    });
+    let told = condition_of(&operated.resource("orders"), "Ready")["message"].as_str().unwrap().to_owned();
+    assert!(told.contains("until then it is sampled as it was written before"), "{told}");
+    let refusals = || -> f64 {
+        let metrics = operated.highwater.get("/metrics").1;
+        let line = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix(r#"highwater_kubernetes_api_requests_total{code="403"} "#));
+        line.unwrap().parse().unwrap()
+    };
+    let before = refusals();
+    std::thread::sleep(std::time::Duration::from_secs(5));
+    assert!(refusals() - before <= 2.0, "it asks again and again: {before}, {}", refusals());
 }

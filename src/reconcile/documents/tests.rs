@@ -185,10 +185,11 @@ fn a_swapped_link_is_seen_as_a_mounted_config_map_swaps_it() {
 #[test]
 fn a_later_fault_is_told_with_file_and_line() {
     let loaded = load_text(&monitor("a"));
-    let refusal = loaded.monitors[0].refusal("spec.brokers[0]", "does not answer");
+    let problem = super::super::plan::Problem::Required;
+    let refusal = loaded.monitors[0].refusal(&Invalid { field: "spec.brokers[0]".into(), problem });
     assert_eq!(
         (refusal.line, refusal.field.as_str(), refusal.message.as_str()),
-        (4, "spec.brokers[0]", "does not answer")
+        (4, "spec.brokers[0]", "Required value")
     );
 }
 
