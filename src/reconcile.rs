@@ -5,6 +5,7 @@ pub mod documents;
 pub mod files;
 pub mod fleet;
 pub mod guard;
+pub mod lease;
 pub mod local;
 pub mod marked;
 pub mod notices;

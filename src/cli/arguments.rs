@@ -158,6 +158,9 @@ pub(super) struct Operator {
     /// Who this is, in the status of LagMonitors and in Events [default: the host's name, which is the pod's].
     #[arg(long, value_name = "NAME", env = "HIGHWATER_IDENTITY")]
     pub(super) identity: Option<String>,
+    /// The Lease that lets one operator alone write, `NAME` in its own namespace or `NAMESPACE/NAME`.
+    #[arg(long, value_name = "LEASE", default_value = "highwater", value_parser = values::lease, env = "HIGHWATER_LEASE")]
+    pub(super) lease: String,
     /// What is kept, and where.
     #[command(flatten)]
     pub(super) keeping: Keeping,

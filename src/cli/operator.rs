@@ -9,6 +9,7 @@ use super::arguments::Operator;
 use super::{GOOD, serving, signals};
 use crate::board::Board;
 use crate::reconcile::guard::Guards;
+use crate::reconcile::lease::Place;
 use crate::reconcile::operator::{self, Clients, Settings};
 
 /// How long the API server may take for an answer that is not a watch.
@@ -20,6 +21,7 @@ const SILENCE: std::time::Duration = std::time::Duration::from_secs(295);
 /// Runs until it is stopped.
 pub(super) async fn run(arguments: Operator) -> anyhow::Result<u8> {
     let config = config(&arguments).await?;
+    let lease = place(&arguments.lease, &config.default_namespace);
     let stop = signals::stop_on_signal()?;
     let awaited = "the list of LagMonitors has not been read yet";
     let serving = serving::serve(&arguments.keeping, arguments.listen, awaited, &stop).await?;
@@ -33,12 +35,20 @@ pub(super) async fn run(arguments: Operator) -> anyhow::Result<u8> {
     let settings = Settings {
         namespaces: arguments.namespace.into_iter().collect(),
         guards: Guards { bootstrap: arguments.allow_bootstrap, token_endpoint: arguments.allow_token_endpoint },
+        lease,
         identity: arguments.identity.unwrap_or_else(host_name),
     };
     let readiness = serving.readiness;
-    operator::run(clients, settings, serving.fleet, || readiness.ready(), stop).await;
+    let ready = |reason: Option<&str>| reason.map_or_else(|| readiness.ready(), |reason| readiness.not_ready(reason));
+    operator::run(clients, settings, serving.fleet, ready, stop).await;
     serving.server.await??;
     Ok(GOOD)
+}
+
+/// `namespace/name`, or a name in the operator's own namespace.
+fn place(lease: &str, own: &str) -> Place {
+    let (namespace, name) = lease.split_once('/').unwrap_or((own, lease));
+    Place { namespace: namespace.to_owned(), name: name.to_owned() }
 }
 
 /// That of the flags, else that of the pod, else that of the user's kubeconfig.

@@ -45,6 +45,15 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "write an IP address and port, such as 127.0.0.1:8080".to_owned())
 }
 
+/// A name, or a namespace and a name, as Kubernetes has them.
+pub(super) fn lease(text: &str) -> Result<String, String> {
+    let pattern = Regex::new("^([a-z0-9][a-z0-9-]*/)?[a-z0-9][a-z0-9.-]*$");
+    match pattern.is_ok_and(|pattern| pattern.is_match(text)) && text.len() <= 253 {
+        true => Ok(text.to_owned()),
+        false => Err("write a name, or a namespace and a name with a slash between, such as highwater".to_owned()),
+    }
+}
+
 /// How many times as fast as the wall clock.
 pub(super) fn speed(text: &str) -> Result<u16, String> {
     let speed = text.parse().ok().filter(|speed| (1..=1000).contains(speed));

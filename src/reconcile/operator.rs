@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::fleet::Fleet;
 use super::guard::Guards;
+use super::lease::{Lease, Place};
 use super::plan::{history, name_of, of_cluster};
 use super::publish::budget::Budget;
 use super::turn::{Ledger, TurnError, turn};
@@ -41,12 +42,14 @@ const GRACE: Duration = Duration::from_secs(2);
 const GATHER: Duration = Duration::from_secs(10);
 
 /// How the operator works.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// The namespaces to watch; none for all.
     pub namespaces: BTreeSet<String>,
     /// Which targets LagMonitors may name.
     pub guards: Guards,
+    /// The Lease that lets one operator write.
+    pub lease: Place,
     /// Who this is, in status and events: the pod's name.
     pub identity: String,
 }
@@ -70,13 +73,38 @@ pub(super) struct Operator {
     pub(super) budget: Budget,
     /// Cancelled when every LagMonitor is known, or will not be soon.
     pub(super) gathered: CancellationToken,
+    /// Whether this operator holds the Lease.
+    pub(super) leads: watch::Receiver<bool>,
     ledgers: Mutex<HashMap<MonitorName, Ledger>>,
     /// Asks for a look at what is gone.
     gone: Notify,
 }
 
-/// Runs until `stop`. Calls `listed` once every LagMonitor is known.
-pub async fn run(clients: Clients, settings: Settings, fleet: Fleet, listed: impl FnOnce(), stop: CancellationToken) {
+/// Runs until `stop`. Tells `ready` why it is not, and with `None` that it is: it leads, and knows every LagMonitor.
+pub async fn run(
+    clients: Clients,
+    settings: Settings,
+    fleet: Fleet,
+    ready: impl Fn(Option<&str>),
+    stop: CancellationToken,
+) {
+    ready(Some("the Lease has not been had yet"));
+    let lease = tokio::select! {
+        lease = Lease::wait_for(&clients.call, &settings.lease, &settings.identity) => lease,
+        () = stop.cancelled() => return fleet.stop().await,
+    };
+    operate(clients, settings, fleet, ready, stop, lease.held.clone()).await;
+    lease.release().await;
+}
+
+async fn operate(
+    clients: Clients,
+    settings: Settings,
+    fleet: Fleet,
+    ready: impl Fn(Option<&str>),
+    stop: CancellationToken,
+    leads: watch::Receiver<bool>,
+) {
     let mut namespaces: Vec<Option<String>> = settings.namespaces.iter().cloned().map(Some).collect();
     if namespaces.is_empty() {
         namespaces.push(None);
@@ -95,6 +123,7 @@ pub async fn run(clients: Clients, settings: Settings, fleet: Fleet, listed: imp
         objects: Objects(watched),
         budget: Budget::new(Instant::now()),
         gathered: CancellationToken::new(),
+        leads,
         ledgers: Mutex::default(),
         gone: Notify::new(),
     });
@@ -108,7 +137,7 @@ pub async fn run(clients: Clients, settings: Settings, fleet: Fleet, listed: imp
     tokio::select! {
         _ = join_all(controllers) => {}
         () = operator.sweep_for_ever() => {}
-        () = operator.gather(listed) => {}
+        () = operator.gather(ready) => {}
         () = grace_is_over => {}
     }
     // A turn that is still at it holds another reference.
@@ -207,8 +236,9 @@ impl Operator {
         Action::requeue(PAUSE)
     }
 
-    /// Lets turns begin and says so when every LagMonitor is known; turns begin without that after a while.
-    async fn gather(&self, listed: impl FnOnce()) {
+    /// Lets turns begin when every LagMonitor is known, or after a while; says so, and whether it leads.
+    async fn gather(&self, ready: impl Fn(Option<&str>)) {
+        ready(Some("the list of LagMonitors has not been read yet"));
         let all = join_all(self.objects.0.iter().map(|watched| watched.known()));
         let mut all = std::pin::pin!(all);
         if tokio::time::timeout(GATHER, &mut all).await.is_err() {
@@ -218,8 +248,19 @@ impl Operator {
             all.await;
         }
         self.gathered.cancel();
-        listed();
-        std::future::pending().await
+        let mut leads = self.leads.clone();
+        loop {
+            if *leads.borrow_and_update() {
+                tracing::info!("this operator holds the Lease");
+                ready(None);
+            } else {
+                tracing::warn!("standing by: another operator holds the Lease, or the API server does not answer");
+                ready(Some("another operator holds the Lease"));
+            }
+            if leads.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
     }
 
     async fn sweep_for_ever(&self) {

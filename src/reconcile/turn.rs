@@ -136,6 +136,8 @@ impl TurnError {
 /// One turn of one LagMonitor.
 pub(super) async fn turn(object: Arc<Guarded>, operator: Arc<Operator>) -> Result<Action, TurnError> {
     operator.gathered.cancelled().await;
+    // Its sender lives until the operator ends.
+    let _ = operator.leads.clone().wait_for(|leads| *leads).await;
     // A task of its own: what blocks in one holds up neither the watches nor the other turns.
     let turned = tokio::spawn(count_turn(object, operator)).await;
     turned.unwrap_or_else(|fault| Err(TurnError::Fault(fault)))

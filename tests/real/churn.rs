@@ -52,7 +52,7 @@ fn nothing_stays_behind() {
     client.commit(&prefix, &prefix, &[(0, 7)]);
     let namespace = cluster.namespace("churn");
     let kubeconfig = cluster.operator_kubeconfig(&namespace).to_string_lossy().into_owned();
-    let mut operator = Monitor::operator(&["--kubeconfig", &kubeconfig]);
+    let mut operator = Monitor::operator(&["--kubeconfig", &kubeconfig, "--lease", "highwater/highwater"]);
     eventually("it has listed the LagMonitors", PATIENCE, || operator.get("/readyz").0 == 200);
     let (threads, memory) = (operator.threads(), operator.resident());
 

@@ -112,7 +112,7 @@ fn the_operator_may_what_it_needs_and_no_more() {
         "events.events.k8s.io [] [] [create]",
         "lagmonitors.highwater.dev [] [] [get list watch]",
         "lagmonitors.highwater.dev/status [] [] [patch]",
-        "leases.coordination.k8s.io [] [] [get create update patch]",
+        "leases.coordination.k8s.io [] [] [get create patch]",
         "secrets [] [] [get]",
     ];
     assert_eq!(rights(&[&kubeconfig]), needed);

@@ -21,7 +21,7 @@ fn deletions_complete_while_no_operator_runs() {
     for namespace in &namespaces {
         cluster.apply(&document(namespace, "orders", &fields("orders")));
     }
-    let mut operator = Monitor::operator(&["--kubeconfig", &kubeconfig]);
+    let mut operator = Monitor::operator(&["--kubeconfig", &kubeconfig, "--lease", "highwater/highwater"]);
     let file = |operator: &Monitor, namespace: &str| operator.file(&format!("{namespace}/orders"));
     eventually("all write their files", PATIENCE, || namespaces.iter().all(|name| file(&operator, name).exists()));
     operator.stop("KILL");

@@ -21,7 +21,8 @@ impl Operated {
     pub(crate) fn start(name: &str, flags: &[&str]) -> Self {
         let namespace = cluster().namespace(name);
         let kubeconfig = cluster().operator_kubeconfig(&namespace);
-        Self::serving(namespace, &kubeconfig, flags)
+        let lease = format!("highwater/{namespace}");
+        Self::serving(namespace, &kubeconfig, &lease, flags)
     }
 
     /// Starts an operator for a new namespace, in which it may read LagMonitors and write their status, and no more.
@@ -33,19 +34,32 @@ impl Operated {
         within(&["role", "highwater", "--verb=get,list,watch", "--resource=lagmonitors.highwater.dev"]);
         within(&["role", "status", "--verb=patch", "--resource=lagmonitors.highwater.dev/status"]);
         let account = format!("--serviceaccount={namespace}:highwater");
-        for role in ["highwater", "status"] {
+        within(&["role", "lease", "--verb=get,create,patch", "--resource=leases.coordination.k8s.io"]);
+        for role in ["highwater", "status", "lease"] {
             within(&["rolebinding", role, &format!("--role={role}"), &account]);
         }
         let kubeconfig = cluster().kubeconfig(&namespace, &namespace);
-        Self::serving(namespace, &kubeconfig, &[])
+        let lease = format!("{namespace}/highwater");
+        Self::serving(namespace, &kubeconfig, &lease, &[])
     }
 
-    fn serving(namespace: String, kubeconfig: &Path, flags: &[&str]) -> Self {
+    fn serving(namespace: String, kubeconfig: &Path, lease: &str, flags: &[&str]) -> Self {
         let kubeconfig = kubeconfig.to_string_lossy().into_owned();
-        let own = ["--kubeconfig", &kubeconfig, "--namespace", &namespace, "--identity", "highwater-0"];
-        let highwater = Monitor::operator(&[&own, flags].concat());
+        let own = ["--kubeconfig", &kubeconfig, "--namespace", &namespace, "--lease", lease];
+        let identity = ["--identity", "highwater-0"];
+        let identity = if flags.contains(&"--identity") { &[][..] } else { &identity };
+        let highwater = Monitor::operator(&[&own, identity, flags].concat());
         eventually("it has listed the LagMonitors", PATIENCE, || highwater.get("/readyz").0 == 200);
         Self { highwater, namespace }
+    }
+
+    /// Starts a second operator for the namespace, which need not be ready.
+    pub(crate) fn another(&self, identity: &str) -> Monitor {
+        let kubeconfig = cluster().operator_kubeconfig(&self.namespace).to_string_lossy().into_owned();
+        let lease = format!("highwater/{}", self.namespace);
+        let flags =
+            ["--kubeconfig", &kubeconfig, "--namespace", &self.namespace, "--identity", identity, "--lease", &lease];
+        Monitor::operator(&flags)
     }
 
     /// Creates or changes a LagMonitor: `fields` stand below `spec`, indented by two.

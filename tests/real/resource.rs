@@ -4,9 +4,10 @@ use serde_json::Value;
 
 use crate::ages::look;
 use crate::client::{now, unique};
+use crate::cluster::cluster;
 use crate::kafka::single;
 use crate::monitor::PATIENCE;
-use crate::operated::{Operated, condition_of};
+use crate::operated::{Operated, condition_of, resource};
 use crate::shapes::HOUR;
 use crate::truth::{CLOCK, generated};
 use crate::wait::{eventually, eventually_some};
@@ -231,4 +232,22 @@ fn a_dead_cluster_disturbs_nobody() {
     let before = operated.highwater.report(&format!("{}/living", operated.namespace));
     assert_eq!(before, None, "it writes no file");
     assert_eq!(operated.highwater.get("/readyz").0, 200);
+}
+
+#[test]
+fn one_of_two_operators_writes() {
+    let (prefix, leader) = (stage("leading"), Operated::start("leading", &["--identity", "leader"]));
+    leader.apply("orders", &spec(&prefix, "  sampling: { interval: 1s }\n"));
+    leader.condition("orders", "Ready", "True", "Sampling");
+    let standby = leader.another("standby");
+    eventually("it stands by", PATIENCE, || standby.get("/readyz").1.contains("another operator holds the Lease"));
+    assert_eq!(leader.resource("orders")["status"]["sampledBy"], "leader");
+    assert!(!standby.get("/metrics").1.contains("cluster_name="), "it samples nothing");
+
+    let Operated { mut highwater, namespace } = leader;
+    assert_eq!(highwater.stop("TERM").0, Some(0));
+    eventually("the other one takes over at once", PATIENCE, || {
+        resource(cluster(), &namespace, "orders")["status"]["sampledBy"] == "standby"
+    });
+    assert_eq!(standby.get("/readyz").0, 200);
 }
