@@ -249,6 +249,8 @@ impl Operator {
         }
         self.gathered.cancel();
         let mut leads = self.leads.clone();
+        // The first answer about the Lease is on its way.
+        let _ = tokio::time::timeout(PAUSE, leads.wait_for(|leads| *leads)).await;
         loop {
             if *leads.borrow_and_update() {
                 tracing::info!("this operator holds the Lease");

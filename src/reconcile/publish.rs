@@ -211,6 +211,11 @@ impl Owner<'_> {
     async fn look(self, name: &str) -> Result<Option<ObjectMeta>, PublishError> {
         let found = self.api.get_metadata_opt(name).await.map_err(|error| self.refused(Verb::Get, name, error))?;
         match found {
+            Some(found) if self.owned_before(&found.metadata) => {
+                // Kubernetes collects it soon, or, when it missed the deletion, never.
+                self.delete_as_seen(name, found.metadata).await?;
+                Ok(None)
+            }
             Some(found) if !self.owns(&found.metadata) => Err(PublishError::Taken {
                 config_map: self.config_map_name(name),
                 holder: error::holder(&found.metadata, self.reference),
@@ -221,13 +226,20 @@ impl Owner<'_> {
 
     /// Whether the controller of an object is this monitor: of the same group, in whatever version, kind and uid.
     fn owns(self, found: &ObjectMeta) -> bool {
-        let group = |reference: &OwnerReference| reference.api_version.split('/').next().map(str::to_owned);
-        found.owner_references.iter().flatten().any(|other| {
-            other.controller == Some(true)
-                && other.uid == self.reference.uid
-                && other.kind == self.reference.kind
-                && group(other) == group(self.reference)
+        self.controls(found, |controller| controller.uid == self.reference.uid)
+    }
+
+    /// Whether it is a former LagMonitor of the name, which is gone, for this one has the name now.
+    fn owned_before(self, found: &ObjectMeta) -> bool {
+        self.controls(found, |controller| {
+            controller.name == self.reference.name && controller.uid != self.reference.uid
         })
+    }
+
+    fn controls(self, found: &ObjectMeta, is: impl Fn(&OwnerReference) -> bool) -> bool {
+        let group = |reference: &OwnerReference| reference.api_version.split('/').next().map(str::to_owned);
+        let kind = |other: &OwnerReference| other.kind == self.reference.kind && group(other) == group(self.reference);
+        found.owner_references.iter().flatten().any(|other| other.controller == Some(true) && kind(other) && is(other))
     }
 
     fn config_map(self, name: &str, json: String) -> ConfigMap {
@@ -272,15 +284,22 @@ impl Owner<'_> {
                 Ok(None) | Err(PublishError::Taken { .. }) => return Ok(()),
                 Err(error) => return Err(error),
             };
-            let as_seen = Preconditions { uid: found.uid, resource_version: found.resource_version };
-            match self.api.delete(name, &DeleteParams::background().preconditions(as_seen)).await {
-                Ok(_) => return Ok(()),
-                Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(()),
-                Err(kube::Error::Api(status)) if status.is_conflict() => {}
-                Err(error) => return Err(self.refused(Verb::Delete, name, error)),
+            if self.delete_as_seen(name, found).await? {
+                return Ok(());
             }
         }
         Err(self.contended(name))
+    }
+
+    /// Deletes the very ConfigMap that was seen; says whether it is gone.
+    async fn delete_as_seen(self, name: &str, seen: ObjectMeta) -> Result<bool, PublishError> {
+        let as_seen = Preconditions { uid: seen.uid, resource_version: seen.resource_version };
+        match self.api.delete(name, &DeleteParams::background().preconditions(as_seen)).await {
+            Ok(_) => Ok(true),
+            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(true),
+            Err(kube::Error::Api(status)) if status.is_conflict() => Ok(false),
+            Err(error) => Err(self.refused(Verb::Delete, name, error)),
+        }
     }
 
     fn config_map_name(self, name: &str) -> error::Name {

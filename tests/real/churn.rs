@@ -3,12 +3,14 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use crate::client::{now, unique};
 use crate::cluster::Cluster;
 use crate::kafka::single;
 use crate::monitor::{Monitor, PATIENCE};
-use crate::operated::document;
-use crate::wait::eventually;
+use crate::operated::{condition_of, document};
+use crate::wait::{eventually, eventually_none};
 
 /// How many LagMonitors, for how long, and how long they are left in peace then.
 fn scale() -> (usize, Duration, Duration) {
@@ -59,11 +61,7 @@ fn nothing_stays_behind() {
     let revision = disturb(&mut cluster, &namespace, &prefix);
     // In every third revision some have a dead cluster.
     cluster.apply(&documents(&namespace, &prefix, revision + usize::from(revision.is_multiple_of(3))));
-    eventually("all are ready in the end", 4 * PATIENCE, || {
-        let ready = "{.items[*].status.conditions[?(@.type=='Ready')].status}";
-        let ready = cluster.kubectl(&["get", "lm", "--namespace", &namespace, &format!("--output=jsonpath={ready}")]);
-        ready.split_whitespace().filter(|status| *status == "True").count() == count
-    });
+    eventually_none("not ready in the end", 4 * PATIENCE, || not_ready(&cluster, &namespace, count));
     let (busy_threads, busy_memory) = (operator.threads(), operator.resident());
 
     // Settled: what is left to do is to sample and to tell.
@@ -93,6 +91,19 @@ fn nothing_stays_behind() {
     let (code, took) = operator.stop("TERM");
     assert!(code == Some(0) && took.as_secs() < 5, "{code:?} after {took:?}");
     assert_eq!(operator.remembered(), Vec::<String>::new());
+}
+
+/// The LagMonitors that are not ready, and what they say of it.
+fn not_ready(cluster: &Cluster, namespace: &str, count: usize) -> Vec<String> {
+    let all = cluster.kubectl(&["get", "lagmonitors", "--namespace", namespace, "--output=json"]);
+    let all: Value = serde_json::from_str(&all).unwrap();
+    let items = all["items"].as_array().unwrap();
+    let told = |item: &Value| {
+        let ready = condition_of(item, "Ready");
+        format!("{}: {} {} {}", item["metadata"]["name"], ready["status"], ready["reason"], ready["message"])
+    };
+    let missing = (items.len()..count).map(|_| "one that is missing".to_owned());
+    items.iter().filter(|item| condition_of(item, "Ready")["status"] != "True").map(told).chain(missing).collect()
 }
 
 /// A spec that differs from revision to revision in one thing or another; one in ten monitors has a dead cluster first.

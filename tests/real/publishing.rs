@@ -164,7 +164,7 @@ async fn it_is_created_kept_quietly_and_goes_with_its_monitor() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn that_of_a_former_monitor_of_the_name_is_left_to_kubernetes() {
+async fn that_of_a_former_monitor_of_the_name_makes_room() {
     let mut desk = Desk::new().await;
     desk.publish(&mut Publication::default(), &report(1, 5.0, 0)).await.unwrap();
     desk.kubectl(&["delete", "lagmonitor", "orders", "--cascade=orphan"]);
@@ -177,12 +177,8 @@ async fn that_of_a_former_monitor_of_the_name_is_left_to_kubernetes() {
     assert_eq!(desk.later(&mut publication, &report(1, 5.0, 0)).await.unwrap(), Next::Written);
     desk.kubectl(&["delete", "lagmonitor", "orders"]);
     desk.reference = lag_monitor(&desk.namespace, "orders").await;
-    let end = Instant::now() + PATIENCE;
-    while let Err(error) = desk.later(&mut publication, &report(1, 6.0, 60)).await {
-        assert!(error.to_string().contains("belongs to a former LagMonitor orders"), "{error}");
-        assert!(Instant::now() < end, "Kubernetes does not collect it");
-        tokio::time::sleep(SECOND / 20).await;
-    }
+    // Whether Kubernetes has collected it by now or not.
+    assert_eq!(desk.later(&mut publication, &report(1, 6.0, 60)).await.unwrap(), Next::Written);
     assert_eq!(desk.age().await, 6.0);
 }
 

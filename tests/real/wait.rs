@@ -21,3 +21,17 @@ pub(crate) fn eventually_some<T>(what: &str, timeout: Duration, mut answer: impl
         sleep(Duration::from_millis(50));
     }
 }
+
+/// Asks until nothing is left; fails with `what` and what is left after `timeout`.
+#[track_caller]
+pub(crate) fn eventually_none(what: &str, timeout: Duration, mut left: impl FnMut() -> Vec<String>) {
+    let end = Instant::now() + timeout;
+    loop {
+        let left = left();
+        if left.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < end, "after {timeout:?} {what}:\n{}", left.join("\n"));
+        sleep(Duration::from_millis(200));
+    }
+}

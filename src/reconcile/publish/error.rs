@@ -171,9 +171,6 @@ pub(super) fn holder(found: &ObjectMeta, ours: &OwnerReference) -> String {
     match controller.or(owners.first()) {
         None => "nobody".to_owned(),
         Some(owner) if owner.uid == ours.uid => "this LagMonitor, but not as its controller".to_owned(),
-        Some(owner) if (&owner.kind, &owner.name) == (&ours.kind, &ours.name) => {
-            format!("a former {} {}", owner.kind, owner.name)
-        }
         Some(owner) => format!("{} {}", owner.kind, owner.name),
     }
 }

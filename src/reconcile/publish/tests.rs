@@ -89,6 +89,6 @@ fn the_holder_of_a_config_map_is_named() {
     let two = vec![owner("LagMonitor", "orders", "1", None), owner("Deployment", "web", "2", Some(true))];
     assert_eq!(held(two), "Deployment web");
     assert_eq!(held(vec![owner("LagMonitor", "orders", "1", None)]), "this LagMonitor, but not as its controller");
-    assert_eq!(held(vec![owner("LagMonitor", "orders", "0", Some(true))]), "a former LagMonitor orders");
+    assert_eq!(held(vec![owner("LagMonitor", "orders", "0", Some(true))]), "LagMonitor orders");
     assert_eq!(held(vec![owner("LagMonitor", "payments", "3", Some(true))]), "LagMonitor payments");
 }
