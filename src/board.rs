@@ -4,6 +4,7 @@
 //! no history here: that is in `store`.
 
 pub mod account;
+pub mod said;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,10 +12,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 use account::Account;
+use said::{Said, Sayings};
 
-use crate::lag::Millis;
+use crate::lag::observation::TopicConfig;
 use crate::lag::reason::{Failure, Reason};
 use crate::lag::report::{MonitorName, Report};
+use crate::lag::{Millis, Name};
 
 /// Everything on the board at one moment, sorted by namespace and name.
 pub type Snapshot = Arc<BTreeMap<MonitorName, Posted>>;
@@ -35,12 +38,18 @@ pub struct Posted {
 pub struct Pulse {
     /// The name given to the cluster: no two monitors share one.
     pub cluster_name: String,
+    /// The name under which its history is kept.
+    pub history: String,
     /// Samples begun.
     pub samples: u64,
     /// Samples that brought no report, by reason.
     pub failures: BTreeMap<Reason, u64>,
     /// Times asked to sharpen ages.
     pub probes: u64,
+    /// Topics that the client has met since it was made: it remembers each of them, and is replaced when they are many.
+    pub topics_met: usize,
+    /// How long topics keep their records, or why that is not known; without those that were not asked for yet.
+    pub configs: Arc<Configs>,
     /// When the last good sample ended.
     pub last_sample: Option<Millis>,
     /// Share of the wanted answers that came in the last sample, 0 to 1; 0 when it failed.
@@ -50,8 +59,20 @@ pub struct Pulse {
     /// Why the last sample brought nothing, or none can begin; `None` while samples come.
     pub trouble: Option<Failure>,
     /// Why history is kept in memory only at present; `None` while it is stored.
-    pub unstored: Option<&'static str>,
+    pub unstored: Option<Unstored>,
 }
+
+/// Why history is kept in memory only.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Unstored {
+    /// The word for it.
+    pub reason: &'static str,
+    /// What is wrong, as a sentence.
+    pub message: String,
+}
+
+/// How long topics keep their records, by name, or why that is not known.
+pub type Configs = BTreeMap<Name, Result<TopicConfig, Reason>>;
 
 /// What the parts of one sample took, in seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -70,6 +91,7 @@ pub struct Phases {
 #[derive(Debug, Clone, Default)]
 pub struct Board {
     posts: Arc<watch::Sender<Snapshot>>,
+    sayings: Arc<watch::Sender<Sayings>>,
     refused: Arc<watch::Sender<Refused>>,
     account: Arc<Mutex<Account>>,
 }
@@ -118,6 +140,33 @@ impl Board {
         self.posts.send_if_modified(|all| all.contains_key(monitor) && Arc::make_mut(all).remove(monitor).is_some());
     }
 
+    /// Posts what a LagMonitor says of itself, sampled or not, in place of what it said before.
+    pub fn say(&self, monitor: &MonitorName, said: Said) {
+        self.sayings.send_if_modified(|all| {
+            let differs = all.get(monitor).is_none_or(|before| **before != said);
+            if differs {
+                Arc::make_mut(all).insert(monitor.clone(), Arc::new(said));
+            }
+            differs
+        });
+    }
+
+    /// Forgets what those LagMonitors said that are not there any more.
+    pub fn unsay(&self, is_there: impl Fn(&MonitorName) -> bool) {
+        self.sayings.send_if_modified(|all| {
+            let gone = all.keys().any(|monitor| !is_there(monitor));
+            if gone {
+                Arc::make_mut(all).retain(|monitor, _| is_there(monitor));
+            }
+            gone
+        });
+    }
+
+    /// What the LagMonitors say of themselves now.
+    pub fn said(&self) -> Sayings {
+        self.sayings.borrow().clone()
+    }
+
     /// Posts the files in which something was refused, each as often as it has faults, in place of the former ones.
     pub fn refuse(&self, files: impl Iterator<Item = String>) {
         let mut refused = Refused::new();
@@ -145,6 +194,11 @@ impl Board {
         self.posts.borrow().clone()
     }
 
+    /// How many watch at present.
+    pub fn watchers(&self) -> usize {
+        self.posts.receiver_count()
+    }
+
     /// A receiver that wakes at every change. The present snapshot counts as seen.
     pub fn watch(&self) -> watch::Receiver<Snapshot> {
         self.posts.subscribe()
@@ -164,6 +218,7 @@ mod tests {
         Arc::new(Report {
             schema_version: 1,
             monitor: None,
+            team: None,
             cluster: Cluster { name: cluster.into(), id: None, brokers: vec![] },
             generated_at: Timestamp(0),
             sampling: Sampling { interval_seconds: None, duration_seconds: 0.1, coverage: 1.0, probes: 0 },
@@ -171,6 +226,7 @@ mod tests {
             truncated: false,
             left_out: None,
             errors: vec![],
+            totals: Default::default(),
             groups: vec![],
             topics: vec![],
         })
@@ -201,6 +257,23 @@ mod tests {
         assert!(all[&name("new")].report.is_none());
         assert!(all[&name("old")].report.is_some());
         assert!(all.values().all(|posted| *posted.pulse == failed));
+    }
+
+    #[test]
+    fn what_is_said_stays_the_same_value_until_it_changes() {
+        let board = Board::default();
+        let said = |team: &str| Said { team: Some(team.into()), ..Said::default() };
+        board.say(&name("a"), said("bank"));
+        board.say(&name("b"), said("shop"));
+        let before = board.said();
+        board.say(&name("b"), said("shop"));
+        board.unsay(|_| true);
+        assert!(Arc::ptr_eq(&before, &board.said()), "who compares pointers is not woken for nothing");
+        board.say(&name("b"), said("bank"));
+        board.unsay(|monitor| monitor.name == "b");
+        let after = board.said();
+        assert_eq!(after.keys().map(|monitor| &*monitor.name).collect::<Vec<_>>(), ["b"]);
+        assert_eq!((after[&name("b")].team.as_deref(), before.len()), (Some("bank"), 2));
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! The commands. Wiring only: what they do is in the rooms below.
 
 mod arguments;
+mod ask;
+mod asking;
 mod consumer_lag;
 mod demo;
+mod kubeconfig;
 mod logging;
 mod operator;
 mod run;
@@ -14,6 +17,8 @@ mod values;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
+
+use crate::kafka::give_back_memory;
 
 pub use arguments::Cli;
 use arguments::Command;
@@ -30,10 +35,23 @@ pub const REFUSED: u8 = 2;
 /// An age is over `--fail-over`.
 pub const OVER: u8 = 3;
 
+/// Flags that do not go together, or name what is not there, which the parser cannot see.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
+
+impl Usage {
+    /// A flag, and what is wrong with what it names.
+    fn of(flag: impl std::fmt::Display, error: impl Into<anyhow::Error>) -> Self {
+        Self(format!("{flag}: {}", screen::told(&error.into())))
+    }
+}
+
 /// Parses the arguments, runs the command, and prints an error chain once.
 pub fn main() -> ExitCode {
+    give_back_memory();
     let cli = Cli::parse();
-    let quiet = matches!(cli.command, Command::Demo(_) | Command::ConsumerLag(_));
+    let quiet = !matches!(cli.command, Command::Run(_) | Command::Operator(_));
     // The spans of the controller would stand before every line that is told in a turn; the client shows answers that it
     // can't read, whatever they hold.
     logging::start(&cli.log, if quiet { "off" } else { "info,kube_runtime=warn,kube_client=off" });
@@ -41,8 +59,8 @@ pub fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) if is_broken_pipe(&error) => ExitCode::from(GOOD),
         Err(error) => {
-            screen::complain(&format!("{error:#}"));
-            ExitCode::from(FAILED)
+            screen::complain(&screen::told(&error));
+            ExitCode::from(if error.is::<Usage>() { REFUSED } else { FAILED })
         }
     }
 }
@@ -64,6 +82,10 @@ fn execute(cli: Cli) -> anyhow::Result<u8> {
             screen::print(&crate::crd::yaml()?)?;
             Ok(GOOD)
         }
+        Command::Alerts(arguments) => runtime()?.block_on(ask::alerts(*arguments)),
+        Command::Group(arguments) => runtime()?.block_on(ask::group(*arguments)),
+        Command::Groups(arguments) => runtime()?.block_on(ask::groups(*arguments)),
+        Command::Topic(arguments) => runtime()?.block_on(ask::topic(*arguments)),
         Command::ConsumerLag(arguments) => runtime()?.block_on(consumer_lag::run(*arguments)),
         Command::Demo(arguments) => runtime()?.block_on(demo::run(arguments)),
         Command::Operator(arguments) => runtime()?.block_on(operator::run(arguments)),

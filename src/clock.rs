@@ -14,7 +14,7 @@ pub struct Clock(Kind);
 enum Kind {
     Wall,
     Scaled { origin: Millis, since: Instant, speed: f64 },
-    Stepped(Arc<AtomicI64>),
+    Stepped { shown: Arc<AtomicI64>, passed: Arc<AtomicI64> },
 }
 
 impl Clock {
@@ -30,7 +30,7 @@ impl Clock {
 
     /// A clock that stands still until it is stepped.
     pub fn stepped(at: Millis) -> Self {
-        Self(Kind::Stepped(Arc::new(AtomicI64::new(at))))
+        Self(Kind::Stepped { shown: Arc::new(AtomicI64::new(at)), passed: Arc::default() })
     }
 
     /// Milliseconds since 1970-01-01 UTC.
@@ -40,7 +40,7 @@ impl Clock {
                 SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis().try_into().unwrap_or(i64::MAX))
             }
             Kind::Scaled { origin, since, speed } => origin + (since.elapsed().as_secs_f64() * 1e3 * speed) as Millis,
-            Kind::Stepped(at) => at.load(Ordering::Relaxed),
+            Kind::Stepped { shown, .. } => shown.load(Ordering::Relaxed),
         }
     }
 
@@ -50,14 +50,34 @@ impl Clock {
         match &self.0 {
             Kind::Wall => length,
             Kind::Scaled { speed, .. } => length.div_f64(*speed),
-            Kind::Stepped(_) => Duration::ZERO,
+            Kind::Stepped { .. } => Duration::ZERO,
         }
     }
 
-    /// Moves a stepped clock on by `by`; the others go by themselves.
+    /// Milliseconds that have passed since some moment, however the clock was set meanwhile; a suspended machine's count.
+    pub fn uptime(&self) -> Millis {
+        match &self.0 {
+            Kind::Wall => {
+                let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+                time.tv_sec * 1_000 + time.tv_nsec / 1_000_000
+            }
+            Kind::Scaled { .. } => self.now(),
+            Kind::Stepped { passed, .. } => passed.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Lets time pass on a stepped clock; the others go by themselves.
     pub fn step(&self, by: Millis) {
-        if let Kind::Stepped(at) = &self.0 {
-            at.fetch_add(by, Ordering::Relaxed);
+        if let Kind::Stepped { passed, .. } = &self.0 {
+            passed.fetch_add(by, Ordering::Relaxed);
+        }
+        self.set(by);
+    }
+
+    /// Sets a stepped clock forward, or back, without time passing.
+    pub fn set(&self, by: Millis) {
+        if let Kind::Stepped { shown, .. } = &self.0 {
+            shown.fetch_add(by, Ordering::Relaxed);
         }
     }
 }

@@ -15,7 +15,7 @@ pub mod slo;
 pub mod status;
 pub mod tls;
 
-pub use lag_monitor::{LagMonitor, LagMonitorSpec};
+pub use lag_monitor::{BROKER, LagMonitor, LagMonitorSpec};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
@@ -50,6 +50,10 @@ pub fn yaml() -> Result<String, serde_saphyr::ser::Error> {
 
 fn polish(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
+    // A line of a comment is none of the description: whoever shows it breaks it where there is room.
+    if let Some(text) = &mut schema.description {
+        *text = text.split("\n\n").map(|paragraph| paragraph.replace('\n', " ")).collect::<Vec<_>>().join("\n\n");
+    }
     // An API server warns of formats that it does not know; the bounds say the same.
     schema.format.take_if(|format| format.starts_with("uint"));
     schema.properties.iter_mut().flatten().for_each(|(_, child)| polish(child));
@@ -63,10 +67,39 @@ fn rule(rule: &str, message: &str) -> Rule {
     Rule::new(rule).message(message)
 }
 
-/// The CEL rules that keep a duration between `least` and `most`, both written as durations.
+/// The CEL expression that `text`, which is one too, has the form of a regular expression.
+fn has_form(text: &str, form: &str) -> String {
+    format!("{text}.matches('{}')", form.replace('\\', r"\\"))
+}
+
+/// The CEL rule that a text has the form of a regular expression: a schema alone would show people nothing but that.
+fn form(form: &str, message: &str) -> [Rule; 1] {
+    [rule(&has_form("self", form), message)]
+}
+
+/// The CEL rule for the name of an object.
+fn object_name() -> [Rule; 1] {
+    const NAME: &str = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*$";
+    form(NAME, "write a name of lower case letters, digits, - and . with a letter or digit at each end of its parts")
+}
+
+/// The CEL rule that keeps a duration between `least` and `most`, both written as durations.
 fn duration_between(least: &str, most: &str) -> [Rule; 1] {
-    let condition = format!("duration(self) >= duration('{least}') && duration(self) <= duration('{most}')");
-    [rule(&condition, &format!("write a duration from {least} to {most}"))]
+    let between = format!("duration(self) >= duration('{least}') && duration(self) <= duration('{most}')");
+    let message = format!("write a duration from {least} to {most}, such as 90s or 5m");
+    [rule(&format!("{} && {between}", is_duration("self")), &message)]
+}
+
+/// The CEL rule that the duration in one field is at least as long as that in another.
+fn as_long_as(longer: &str, shorter: &str, message: &str) -> Rule {
+    let [longer_is, shorter_is] = [longer, shorter].map(|field| is_duration(&format!("self.{field}")));
+    let condition = format!("!({longer_is} && {shorter_is}) || duration(self.{longer}) >= duration(self.{shorter})");
+    rule(&condition, message).field_path(format!(".{longer}"))
+}
+
+/// The CEL expression that `text`, which is one too, is a duration: what is none must not get to CEL's own `duration`.
+fn is_duration(text: &str) -> String {
+    format!("{text} != '' && {}", has_form(text, duration::PATTERN))
 }
 
 #[cfg(test)]
@@ -111,9 +144,8 @@ mod tests {
         for (path, field) in fields_of_spec() {
             let bounded = match field["type"].as_str().unwrap() {
                 "string" => {
-                    field["enum"].is_array()
-                        || field["maxLength"].is_u64() && field["minLength"].is_u64()
-                        || path == "spec.brokers[]"
+                    let least = field["minLength"].is_u64() || field["x-kubernetes-validations"].is_array();
+                    field["enum"].is_array() || field["maxLength"].is_u64() && least
                 }
                 "integer" => field["minimum"].is_number() && field["maximum"].is_number(),
                 "array" => {
@@ -126,6 +158,25 @@ mod tests {
             };
             assert!(bounded, "{path}: {field}");
             assert!(field.get("nullable").is_none() && field["format"] != "uint32", "{path}: {field}");
+        }
+    }
+
+    #[test]
+    fn every_text_of_the_status_is_bounded() {
+        let fields = fields(&schema()["properties"]["status"], "status");
+        let texts = fields.iter().filter(|(_, field)| field["type"] == "string");
+        assert!(texts.clone().count() > 10);
+        for (path, field) in texts {
+            let bounded = field["maxLength"].is_u64() || field["enum"].is_array() || field["format"] == "date-time";
+            assert!(bounded, "{path}: {field}");
+        }
+    }
+
+    #[test]
+    fn descriptions_are_not_broken_into_lines() {
+        for (path, field) in fields(&schema(), "") {
+            let text = field["description"].as_str().unwrap_or_default();
+            assert!(!text.contains('\n'), "{path}: {text}");
         }
     }
 
@@ -163,6 +214,12 @@ mod tests {
     }
 
     #[test]
+    fn no_expression_is_shown_to_people() {
+        let fields = fields_of_spec();
+        assert!(fields.iter().all(|(_, field)| field.get("pattern").is_none()), "write a rule with a sentence instead");
+    }
+
+    #[test]
     fn every_rule_says_what_to_write() {
         let rules: Vec<_> = fields_of_spec()
             .into_iter()
@@ -171,9 +228,9 @@ mod tests {
                 rules.into_iter().map(move |rule| (path.clone(), rule["message"].as_str().unwrap().to_owned()))
             })
             .collect();
-        assert!(rules.len() >= 20, "{}", rules.len());
+        assert!(rules.len() >= 30, "{}", rules.len());
         for (path, message) in rules {
-            assert!(message.contains("write ") || message.contains("needs"), "{path}: {message}");
+            assert!(message.contains("write "), "{path}: {message}");
         }
     }
 
@@ -195,6 +252,36 @@ mod tests {
         assert!(crd.spec.versions[0].subresources.as_ref().unwrap().status.is_some());
     }
 
+    /// Rows of a table: fields, types, defaults, meanings.
+    fn table(fields: &[(String, Value)]) -> String {
+        let mut table = "| field | type | default | meaning |\n|---|---|---|---|\n".to_owned();
+        for (path, field) in fields.iter().filter(|(path, _)| !path.ends_with("[]")) {
+            let kind = match field["items"]["type"].as_str() {
+                Some(of) => format!("{of}s"),
+                None => field["type"].as_str().unwrap().to_owned(),
+            };
+            let default = field.get("default").filter(|default| !default.is_object());
+            let default = default.map_or_else(String::new, |default| format!("`{}`", default.to_string().replace('"', "")));
+            let text = field["description"].as_str().unwrap().replace('|', "\\|");
+            table += &format!("| `{path}` | {kind} | {default} | {text} |\n");
+        }
+        table
+    }
+
+    #[test]
+    fn the_fields_stand_in_the_docs() {
+        let all = fields_of_spec();
+        let first: Vec<_> = all.iter().filter(|(path, _)| path.matches('.').count() == 1).cloned().collect();
+        let parts = [
+            ("README.md", include_str!("../README.md"), table(&first)),
+            ("docs/lagmonitor.md", include_str!("../docs/lagmonitor.md"), table(&all)),
+        ];
+        for (file, text, table) in parts {
+            let shown = text.split_once("<!-- fields -->\n").and_then(|(_, rest)| rest.split_once("<!-- /fields -->"));
+            assert_eq!(shown.unwrap().0, table, "the table in {file} is to be:\n{table}");
+        }
+    }
+
     #[test]
     fn the_yaml_is_the_definition() {
         let read: CustomResourceDefinition = serde_saphyr::from_str(&yaml().unwrap()).unwrap();
@@ -205,5 +292,7 @@ mod tests {
     fn the_published_definition_is_the_one_of_the_code() {
         let (published, own) = (include_str!("../crds/lagmonitors.yaml"), yaml().unwrap());
         assert!(published == own, "write crds/lagmonitors.yaml again: highwater crd > crds/lagmonitors.yaml");
+        let charted = include_str!("../charts/highwater/files/lagmonitors.yaml");
+        assert!(charted == own, "write it for Helm, too: cp crds/lagmonitors.yaml charts/highwater/files/");
     }
 }

@@ -1,45 +1,123 @@
-//! Probes and metrics over HTTP, from the board. Never calls Kafka, so that nothing here ever waits for it.
+//! Probes, metrics, the page, and the API with its document, from the board. Never calls Kafka, so that nothing here ever waits for it.
+//!
+//! What was kept of the past is read from `store`. Every path is relative to where a proxy puts this server.
 
+mod answer;
+mod api;
+mod cache;
+mod client;
+mod connections;
+mod document;
+mod limit;
+mod listing;
+mod live;
 mod metrics;
+mod page;
+mod query;
 mod readiness;
+mod refusal;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod view;
+mod viewer;
 
 use std::future::IntoFuture;
+use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::{StatusCode, Uri, header};
+use axum::http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tower_http::compression::CompressionLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
 
+use self::api::Api;
+use self::connections::{Connections, Peer};
+use self::limit::Limit;
 pub use self::readiness::Readiness;
+use self::refusal::Refusal;
+pub use self::tls::{Certificate, CertificateError};
+use self::view::Views;
+use crate::access::{Access, Thing};
 use crate::board::Board;
+use crate::clock::Clock;
 use crate::lag::report::Detail;
+use crate::store::Store;
 
 /// How long open connections may go on after the stop.
 const GRACE: Duration = Duration::from_secs(2);
 
-const INDEX: &str = "Highwater: how old is the data that each of your Kafka consumer groups is working on?\n\n\
-                     /metrics  Prometheus text format 0.0.4, or OpenMetrics 1.0 by Accept\n\
-                     /livez    200 while the process works\n\
-                     /readyz   200 once it is ready, 503 with the reason before\n";
+/// What is served, and from what.
+#[derive(Debug, Clone)]
+pub struct Serving {
+    /// Where the latest reports stand.
+    pub board: Board,
+    /// Where history is kept.
+    pub store: Arc<Store>,
+    /// The time to go by.
+    pub clock: Clock,
+    /// Whether the process is ready.
+    pub readiness: Readiness,
+    /// How deep the metrics go; `None` leaves that to the number of series.
+    pub detail: Option<Detail>,
+    /// How many partitions of each group and topic the metrics show at topic detail: those whose data is the oldest.
+    pub top_partitions: usize,
+    /// Who may see what.
+    pub access: Access,
+    /// Whether the metrics are served by another listener only.
+    pub metrics_elsewhere: bool,
+    /// The origins whose pages may read the API, besides its own; `*` stands for every one.
+    pub origins: Vec<HeaderValue>,
+    /// What stands before all that.
+    pub edge: Edge,
+}
+
+/// What stands before everything that is served.
+#[derive(Debug, Clone, Default)]
+pub struct Edge {
+    /// The certificate of every connection; without it they are in the clear.
+    pub certificate: Option<Certificate>,
+    /// How many requests a second one client may make of page and API; `None` for no limit.
+    pub requests_a_second: Option<NonZeroU32>,
+}
 
 /// Serves the listener until `stop` is cancelled; then open requests may end, for two seconds at most.
 ///
-/// `detail` is how deep the metrics go; `None` leaves that to the number of series.
+/// # Errors
+/// Those of the listener.
+pub async fn serve(listener: TcpListener, serving: Serving, stop: CancellationToken) -> std::io::Result<()> {
+    let connections = Connections::new(listener, serving.edge.certificate.clone());
+    let router = router(serving, &stop);
+    run(connections, router, stop).await
+}
+
+/// Serves probes and metrics alone, likewise.
 ///
 /// # Errors
 /// Those of the listener.
-pub async fn serve(
-    listener: TcpListener,
-    board: Board,
-    readiness: Readiness,
-    detail: Option<Detail>,
-    stop: CancellationToken,
-) -> std::io::Result<()> {
-    let server =
-        axum::serve(listener, router(board, readiness, detail)).with_graceful_shutdown(stop.clone().cancelled_owned());
+pub async fn serve_metrics(listener: TcpListener, serving: Serving, stop: CancellationToken) -> std::io::Result<()> {
+    let metrics = metrics::Metrics::new(serving.board.clone(), serving.detail, serving.top_partitions);
+    let router = closed(probes(serving.readiness.clone()).merge(scraped(metrics, serving.access)));
+    run(Connections::new(listener, serving.edge.certificate), router, stop).await
+}
+
+/// Reads a certificate's files again and again, until the stop.
+pub async fn follow_certificate(certificate: Certificate, stop: CancellationToken) {
+    tokio::select! {
+        () = certificate.follow() => {}
+        () = stop.cancelled() => {}
+    }
+}
+
+async fn run(connections: Connections, router: Router, stop: CancellationToken) -> std::io::Result<()> {
+    let service = router.into_make_service_with_connect_info::<Peer>();
+    let server = axum::serve(connections, service).with_graceful_shutdown(stop.clone().cancelled_owned());
     let grace_is_over = async {
         stop.cancelled().await;
         tokio::time::sleep(GRACE).await;
@@ -50,15 +128,91 @@ pub async fn serve(
     }
 }
 
-fn router(board: Board, readiness: Readiness, detail: Option<Detail>) -> Router {
-    let metrics = metrics::Metrics::new(board, detail);
-    Router::new()
-        .route("/", get(INDEX))
-        .route("/livez", get("ok\n"))
-        .route("/readyz", get(move || async move { readiness.respond() }))
-        .route("/metrics", get(move |headers| async move { metrics.respond(&headers) }))
-        .fallback(unknown_path)
-        .method_not_allowed_fallback(async || failure(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are allowed"))
+fn router(serving: Serving, stop: &CancellationToken) -> Router {
+    let metrics = metrics::Metrics::new(serving.board.clone(), serving.detail, serving.top_partitions);
+    let Serving { board, store, clock, readiness, access, metrics_elsewhere, origins, edge, .. } = serving;
+    let api = Api {
+        views: Arc::new(Views::new(board)),
+        readiness: readiness.clone(),
+        store,
+        clock,
+        frames: Arc::default(),
+        seats: Arc::default(),
+        access: access.clone(),
+        origins: origins.clone().into(),
+        secure: edge.certificate.is_some(),
+        stop: stop.clone(),
+    };
+    let answered = || {
+        let lasting = api::routes().route_layer(from_fn_with_state(api.clone(), cache::validate));
+        lasting.merge(api::advice()).merge(live::streams())
+    };
+    // Other methods are answered before the layers, so that a browser may ask with OPTIONS what it may ask for.
+    let shown = document::documented(answered)
+        .method_not_allowed_fallback(only_get)
+        .layer(CompressionLayer::new())
+        .layer(cors(origins))
+        .merge(live::sockets())
+        .route("/login", post(viewer::login).fallback(only_post))
+        .route("/logout", post(viewer::logout).fallback(only_post))
+        .with_state(api.clone());
+    let mut shown = shown.merge(page::routes().layer(CompressionLayer::new()));
+    if let Some(a_second) = edge.requests_a_second {
+        shown = shown.layer(from_fn_with_state(Limit::new(a_second, access.clone()), limit::limit));
+    }
+    let metrics = if metrics_elsewhere { Router::new() } else { scraped(metrics, access) };
+    closed(probes(readiness).merge(metrics).merge(shown))
+}
+
+fn probes(readiness: Readiness) -> Router {
+    Router::new().route("/livez", get("ok\n")).route("/readyz", get(move || async move { readiness.respond() }))
+}
+
+fn scraped(metrics: metrics::Metrics, access: Access) -> Router {
+    let scrape = move |headers: HeaderMap, extensions: Extensions| async move {
+        match access.may(&viewer::asker(&headers, &extensions), Thing::Metrics).await {
+            Ok(_) => metrics.respond(&headers),
+            Err(refused) => Refusal::from(refused).into_response(),
+        }
+    };
+    Router::new().route("/metrics", get(scrape))
+}
+
+/// Answers everything else too, and tells browsers to be careful with every answer.
+fn closed(router: Router) -> Router {
+    router.fallback(unknown_path).method_not_allowed_fallback(only_get).layer(map_response(careful))
+}
+
+async fn only_get() -> Response {
+    failure(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are allowed")
+}
+
+async fn only_post() -> Response {
+    failure(StatusCode::METHOD_NOT_ALLOWED, "only POST is allowed")
+}
+
+async fn careful(mut answer: Response) -> Response {
+    let headers = answer.headers_mut();
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    ] {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    answer
+}
+
+/// Lets pages of these origins read the API, with a token of their own; without any, browsers keep it to its own pages.
+fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
+    let any = origins.iter().any(|origin| origin == "*");
+    let origins = if any { AllowOrigin::any() } else { AllowOrigin::list(origins) };
+    CorsLayer::new()
+        .allow_methods([Method::GET, Method::HEAD])
+        .allow_headers([header::AUTHORIZATION])
+        .allow_origin(origins)
+        .expose_headers([header::ETAG])
 }
 
 async fn unknown_path(uri: Uri) -> Response {
@@ -70,101 +224,4 @@ async fn unknown_path(uri: Uri) -> Response {
 fn failure(status: StatusCode, detail: &str) -> Response {
     let body = serde_json::json!({ "detail": detail }).to_string();
     (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::board::Pulse;
-    use crate::output::sample;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpStream;
-    use tokio::task::JoinHandle;
-
-    struct Server {
-        address: std::net::SocketAddr,
-        board: Board,
-        readiness: Readiness,
-        stop: CancellationToken,
-        task: JoinHandle<std::io::Result<()>>,
-    }
-
-    async fn start(detail: Option<Detail>) -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (board, stop) = (Board::default(), CancellationToken::new());
-        let readiness = Readiness::waiting_for("waiting for the first spec");
-        let task = tokio::spawn(serve(listener, board.clone(), readiness.clone(), detail, stop.clone()));
-        Server { address, board, readiness, stop, task }
-    }
-
-    /// Head and body of the answer, by HTTP/1.0, where the end of the connection is the end of the body.
-    async fn ask(server: &Server, request: &str) -> (String, String) {
-        let mut stream = TcpStream::connect(server.address).await.unwrap();
-        let (line, headers) = request.split_once('\n').unwrap_or((request, ""));
-        stream.write_all(format!("{line} HTTP/1.0\r\n{headers}\r\n\r\n").as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.to_ascii_lowercase(), body.into())
-    }
-
-    #[tokio::test]
-    async fn probes_tell_life_from_readiness() {
-        let server = start(None).await;
-        let (head, body) = ask(&server, "GET /readyz").await;
-        assert!(head.starts_with("http/1.0 503"), "{head}");
-        assert_eq!(body, r#"{"detail":"waiting for the first spec"}"#);
-        assert!(ask(&server, "GET /livez").await.0.starts_with("http/1.0 200"));
-        server.readiness.ready();
-        assert!(ask(&server, "GET /readyz").await.0.starts_with("http/1.0 200"));
-        server.readiness.not_ready("the file is gone");
-        assert_eq!(ask(&server, "GET /readyz").await.1, r#"{"detail":"the file is gone"}"#);
-    }
-
-    #[tokio::test]
-    async fn metrics_come_in_the_format_asked_for() {
-        let server = start(None).await;
-        server.board.post(&sample::monitor(), sample::report().into(), Pulse::default());
-        let (head, text) = ask(&server, "GET /metrics").await;
-        assert!(head.contains("content-type: text/plain; version=0.0.4; charset=utf-8"), "{head}");
-        assert!(text.contains("\nkafka_consumergroup_group_lag_seconds{"));
-        let (head, open) = ask(&server, "GET /metrics\nAccept: application/openmetrics-text; version=1.0.0").await;
-        assert!(head.contains("content-type: application/openmetrics-text; version=1.0.0"), "{head}");
-        assert!(open.ends_with("# EOF\n") && !text.contains("# EOF"));
-        let (head, body) = ask(&server, "HEAD /metrics").await;
-        assert!(head.starts_with("http/1.0 200") && body.is_empty());
-    }
-
-    #[tokio::test]
-    async fn detail_is_as_asked() {
-        let server = start(Some(Detail::Topic)).await;
-        server.board.post(&sample::monitor(), sample::report().into(), Pulse::default());
-        let (_, text) = ask(&server, "GET /metrics").await;
-        assert!(!text.contains("partition=\"") && text.contains("highwater_metrics_detail{detail=\"topic\"} 1"));
-    }
-
-    #[tokio::test]
-    async fn what_is_not_here_is_said_in_json() {
-        let server = start(None).await;
-        let (head, body) = ask(&server, "GET /api/v9?x=%22").await;
-        assert!(head.starts_with("http/1.0 404") && head.contains("content-type: application/json"), "{head}");
-        let body: serde_json::Value = serde_json::from_str(&body).unwrap();
-        assert_eq!(body["detail"], "there is nothing at \"/api/v9\"; / says what is here");
-        let (head, body) = ask(&server, "POST /metrics").await;
-        assert!(head.starts_with("http/1.0 405") && body.starts_with("{\"detail\":"), "{head} {body}");
-        assert!(ask(&server, "GET /").await.1.contains("/metrics"));
-    }
-
-    #[tokio::test]
-    async fn an_idle_connection_does_not_hold_up_the_stop() {
-        let server = start(None).await;
-        let mut idle = TcpStream::connect(server.address).await.unwrap();
-        idle.write_all(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
-        let mut some = [0; 64];
-        assert!(idle.read(&mut some).await.unwrap() > 0);
-        server.stop.cancel();
-        tokio::time::timeout(GRACE / 2, server.task).await.expect("stops at once").unwrap().unwrap();
-        assert!(TcpStream::connect(server.address).await.is_err());
-    }
 }

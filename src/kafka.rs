@@ -8,6 +8,7 @@ mod answers;
 mod assignment;
 mod client;
 mod commits;
+mod configs;
 pub mod connection;
 mod failures;
 mod faults;
@@ -23,5 +24,6 @@ mod request;
 pub mod selection;
 mod topics;
 
+pub use admin::give_back_memory;
 pub use client::Error;
 pub use observe::Cluster;

@@ -3,17 +3,29 @@
 //! Takes observations and a time, returns judgements. It does no input or output, reads no clock, and cannot fail:
 //! where it does not know, it says so and why. It leaves asking Kafka to `kafka` and keeping rows to `store`.
 
+pub mod advice;
+pub mod aggregate;
+pub mod alert;
 pub mod anomaly;
 pub mod bracket;
+pub mod budget;
 pub mod change;
+pub mod conduct;
+pub mod event;
+pub mod extent;
+pub mod fairness;
+pub mod govern;
 pub mod history;
 pub mod judge;
 pub mod memory;
 pub mod observation;
+pub mod packed;
 pub mod policy;
 pub mod progress;
 pub mod reason;
+pub mod rebalance;
 pub mod refine;
+pub mod replicas;
 pub mod report;
 pub mod slo;
 pub mod spread;
@@ -33,6 +45,9 @@ pub type Offset = i64;
 
 /// The number of a partition within its topic, from 0.
 pub type Partition = i32;
+
+/// The number of a broker, from 0.
+pub type BrokerId = i32;
 
 /// A name that many values share: a topic, a group, a member.
 pub type Name = Arc<str>;

@@ -18,11 +18,13 @@
 //! | 1 | [`clock`] | the wall's time, a faster one, one that tests step | |
 //! | 2 | [`kafka`] | one read-only pass over a cluster, failures as data; all `unsafe` | joins a group, commits, decides |
 //! | 2 | [`store`] | SQLite: histories, states, samples | computes |
-//! | 2 | [`board`] | the latest report of each monitor | remembers |
+//! | 2 | [`board`] | the latest report of each monitor, and what its LagMonitor says of itself | remembers |
 //! | 2 | [`sim`] | a simulated cluster on loopback | stands in the way of a real one |
 //! | 3 | [`monitor`] | one LagMonitor at work | knows Kubernetes |
 //! | 3 | [`output`] | a report as table, JSON, CSV, file, metrics | computes |
-//! | 4 | [`http`] | probes and metrics, from the board | calls Kafka |
+//! | 3 | [`access`] | who may see what | shows anything |
+//! | 3 | [`remote`] | asks a Highwater that runs elsewhere | reads what it is told |
+//! | 4 | [`http`] | probes, metrics, the API and the page, from the board; the past, from the store | calls Kafka |
 //! | 4 | [`reconcile`] | documents and resources to plans, plans to running monitors, reports to status | does arithmetic of lag |
 //! | 5 | [`cli`] | the commands | has logic |
 //!
@@ -35,11 +37,12 @@
 //!    ends, in that order, so that a healthy partition never shows negative lag. What did not answer carries its reason.
 //! 2. [`lag::memory::Memory::remember`] adds each log end to its partition's [`lag::history::History`]: a run that goes
 //!    on, or a new one. A new topic id starts a new history; an end that fell twice cuts it.
-//! 3. [`lag::refine::Refinement`] names the times to ask for, [`kafka::Cluster::tell`] asks, [`lag::refine::Refinement::learn`]
-//!    takes in the answers, until every age is as exact as wanted or the budget is spent.
+//! 3. [`lag::refine::Refinement`] names the times to ask each broker for, [`kafka::Cluster::tell`] asks,
+//!    [`lag::refine::Refinement::learn`] takes in the answers, until every age is as exact as wanted or the broker's budget
+//!    is spent.
 //! 4. [`lag::judge::judge`] moves each group's state on and makes the [`lag::report::Report`].
 //! 5. [`store::Store::save`] writes what changed, in one transaction.
-//! 6. [`board::Board::post`] shows it to the file writer, `/metrics`, and the live table.
+//! 6. [`board::Board::post`] shows it to the file writer, `/metrics`, the API, who watches, and the live table.
 //!
 //! # A LagMonitor on Kubernetes, from `kubectl apply` to its status
 //!
@@ -58,9 +61,11 @@
 //! 2. Near enough together, they answer on the append clock, and the bound holds without conditions.
 //! 3. Otherwise the answers by time around it narrow that bracket on the producer clock. An answer that hit the very
 //!    record is its timestamp; one outside the bracket is dropped.
-//! 4. Without a row on either side there is a lower bound, and [`lag::refine`] asks the ladder of past times.
-//! 5. The age is `now` less that time, the bound the larger distance to either end of the bracket.
+//! 4. Where an answer shows that compaction took every record between the rows, the first survivor behind them counts.
+//! 5. Without a row on either side there is a lower bound, and [`lag::refine`] asks the ladder of past times.
+//! 6. The age is `now` less that time, the bound the larger distance to either end of the bracket.
 
+pub mod access;
 pub mod board;
 pub mod cli;
 pub mod clock;
@@ -71,5 +76,6 @@ pub mod lag;
 pub mod monitor;
 pub mod output;
 pub mod reconcile;
+pub mod remote;
 pub mod sim;
 pub mod store;

@@ -3,6 +3,7 @@
 //! Missed ticks are skipped and samples never overlap; an unreachable cluster is asked again with growing, jittered
 //! pauses. New orders are taken up without a restart. Knows no Kubernetes: a job in, posts on the board out.
 
+pub mod objective;
 pub mod sample;
 
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use tokio::sync::watch;
 use tokio::task::block_in_place;
 use tokio_util::sync::CancellationToken;
 
-use crate::board::{Board, Pulse};
+use crate::board::{Board, Pulse, Unstored};
 use crate::clock::Clock;
 use crate::kafka::Cluster;
 use crate::kafka::connection::Connection;
@@ -30,6 +31,9 @@ const DEADLINES: (Duration, Duration) = (Duration::from_secs(5), Duration::from_
 
 /// The longest pause before an unreachable cluster is asked again, where the interval is not longer.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// The least time between a sample and one that somebody asks for, by the annotation or by another spec.
+const SPACING: Duration = Duration::from_secs(1);
 
 /// What every monitor of a process shares.
 #[derive(Debug, Clone)]
@@ -97,14 +101,14 @@ impl Monitor {
             tracing::warn!(monitor = %name, reason = %error.reason(), %error, "starting without history");
             Memory::default()
         });
-        let pulse = Pulse { cluster_name: task.cluster_name.clone(), ..Pulse::default() };
+        let pulse = Pulse { cluster_name: task.cluster_name.clone(), history: history.clone(), ..Pulse::default() };
         house.board.post_pulse(&name, pulse.clone());
         Self { name, history, orders, task, house, memory, pulse, states: Vec::new(), failures: Vec::new() }
     }
 
     async fn sample_for_ever(&mut self, connection: &Connection) {
         let cluster = match Cluster::connect(connection, self.house.clock.clone()) {
-            Ok(cluster) => cluster,
+            Ok(cluster) => cluster.asking_configs(),
             Err(error) => {
                 tracing::error!(monitor = %self.name, reason = ?error.reason(), %error, "cannot sample");
                 self.fail(error.reason(), error.to_string());
@@ -114,11 +118,13 @@ impl Monitor {
         };
         let mut interval = self.interval();
         let (mut ticks, mut pauses) = (ticks(interval), pauses(interval));
+        let mut begun = Instant::now();
         loop {
             tokio::select! {
                 _ = ticks.tick() => {}
-                () = changed(&mut self.orders) => ticks.reset(),
+                () = self.asked(begun) => ticks.reset(),
             }
+            begun = Instant::now();
             self.task = self.orders.borrow_and_update().task.clone();
             self.pulse.cluster_name.clone_from(&self.task.cluster_name);
             if interval != self.interval() {
@@ -132,11 +138,18 @@ impl Monitor {
                 let pause = tokio::time::sleep(pauses.next().unwrap_or(LONGEST_PAUSE));
                 tokio::select! {
                     () = pause => {}
-                    () = changed(&mut self.orders) => {}
+                    () = self.asked(begun) => {}
                 }
                 ticks.reset_immediately();
             }
         }
+    }
+
+    /// Waits for new orders, and until the last sample, which has `begun` then, is long enough ago for another: however
+    /// often somebody asks, Kafka is not asked more often.
+    async fn asked(&mut self, begun: Instant) {
+        changed(&mut self.orders).await;
+        tokio::time::sleep(SPACING.saturating_sub(begun.elapsed())).await;
     }
 
     /// Time between two samples on the machine's clock.
@@ -153,6 +166,8 @@ impl Monitor {
         self.pulse.samples += 1;
         self.pulse.probes += report.sampling.probes;
         self.pulse.coverage = Some(coverage);
+        self.pulse.topics_met = cluster.topics_met();
+        self.pulse.configs = cluster.configs();
         self.pulse.trouble = None;
         if coverage == 0.0 {
             match Failure::gravest(&report.errors) {
@@ -162,6 +177,10 @@ impl Monitor {
         }
         self.tell_failures(&report);
         self.tell_transitions(&report);
+        for (topic, partition) in self.memory.truncated() {
+            let monitor = &self.name;
+            tracing::warn!(%monitor, %topic, partition, "the log was truncated: its end fell back, and records are lost");
+        }
         let report = Arc::new(report);
         let stored = Instant::now();
         if before.is_some() && report.cluster.id.is_some() && before != report.cluster.id {
@@ -172,7 +191,7 @@ impl Monitor {
         let fold_due = saved.as_ref().is_ok_and(|saved| saved.fold_due);
         let trouble =
             saved.err().map(|error| (error.reason(), error.to_string())).or_else(|| self.house.store.degraded());
-        self.tell_storage(trouble);
+        self.tell_storage(trouble.map(|(reason, message)| Unstored { reason, message }));
         phases.store = stored.elapsed().as_secs_f64();
         if coverage > 0.0 {
             self.pulse.last_sample = Some(self.house.clock.now());
@@ -189,7 +208,7 @@ impl Monitor {
     /// Notes in the pulse that a sample brought nothing, or that none can begin.
     fn fail(&mut self, reason: Reason, message: String) {
         *self.pulse.failures.entry(reason).or_default() += 1;
-        self.pulse.trouble = Some(Failure { scope: Scope::Cluster, name: String::new(), reason, message });
+        self.pulse.trouble = Some(Failure::new(Scope::Cluster, "", reason, message));
     }
 
     /// Folds and thins what was stored, when the store says that it is time.
@@ -213,12 +232,12 @@ impl Monitor {
     }
 
     /// Logs that history is kept in memory only, and when that is over.
-    fn tell_storage(&mut self, trouble: Option<(&'static str, String)>) {
+    fn tell_storage(&mut self, trouble: Option<Unstored>) {
         let monitor = &self.name;
-        let before = std::mem::replace(&mut self.pulse.unstored, trouble.as_ref().map(|(reason, _)| *reason));
-        match trouble {
-            Some((reason, why)) if before != Some(reason) => {
-                tracing::warn!(%monitor, reason, "history is kept in memory only: {why}");
+        let before = std::mem::replace(&mut self.pulse.unstored, trouble);
+        match &self.pulse.unstored {
+            Some(Unstored { reason, message }) if before.as_ref().is_none_or(|before| before.reason != *reason) => {
+                tracing::warn!(%monitor, reason, "history is kept in memory only: {message}");
             }
             None if before.is_some() => tracing::info!(%monitor, "history is stored again"),
             _ => {}

@@ -7,9 +7,10 @@ pub mod duration;
 pub mod file;
 pub mod filter;
 pub mod json;
+pub mod listed;
 pub mod prometheus;
 pub mod table;
-mod word;
+pub(crate) mod word;
 
 #[cfg(test)]
 pub(crate) mod sample;

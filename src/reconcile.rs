@@ -1,9 +1,11 @@
 //! From resources to running monitors: documents, resolved references, plans, the fleet. No lag arithmetic.
 
+mod beacon;
 pub mod conditions;
 pub mod documents;
 pub mod files;
 pub mod fleet;
+pub mod grants;
 pub mod guard;
 pub mod lease;
 pub mod local;
@@ -15,6 +17,7 @@ pub mod publish;
 pub mod references;
 pub mod resolve;
 pub mod schema;
+pub mod speaker;
 pub mod status;
 mod turn;
 mod watched;

@@ -7,21 +7,23 @@ mod error;
 mod file;
 mod fold;
 mod load;
+mod read;
 mod rows;
 mod save;
 mod schema;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::Connection;
 
 pub use error::Error;
+pub use read::Samples;
 
 use crate::lag::Millis;
 use crate::lag::memory::Memory;
@@ -121,7 +123,7 @@ impl Store {
 
     /// What `monitor` remembered; nothing when it is new.
     ///
-    /// Groups come back without the committed offsets of their partitions, and the last pass as one without answers.
+    /// Groups come back without the committed offsets of their partitions but for stuck ones, and the last pass as one without answers.
     ///
     /// # Errors
     /// [`Error::Damaged`] when the rows make no sense; the file is set aside, and the next call finds an empty one.
@@ -156,6 +158,7 @@ impl Store {
         inner.known.insert(monitor.to_owned());
         memory.topics.values_mut().flat_map(|topic| &mut topic.partitions).for_each(|p| p.history.stored());
         memory.groups.values_mut().flat_map(|topics| topics.values_mut()).for_each(|progress| progress.unsaved = false);
+        memory.conducts.values_mut().for_each(|conduct| conduct.unsaved = false);
         Ok(saved)
     }
 
@@ -182,14 +185,14 @@ impl Store {
         self.inner().guard(|inner| inner.forget(monitor))
     }
 
-    /// The monitors that have rows, by name.
+    /// The monitors that have rows, by name, and when each was last sampled, but for what the journal holds.
     ///
     /// # Errors
     /// Any that the database has.
-    pub fn monitors(&self) -> Result<Vec<String>, Error> {
+    pub fn monitors(&self) -> Result<BTreeMap<String, Millis>, Error> {
         self.inner().guard(|inner| {
-            let mut statement = inner.connection.prepare_cached("SELECT name FROM monitors ORDER BY name")?;
-            Ok(statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+            let mut statement = inner.connection.prepare_cached("SELECT name, sampled FROM monitors")?;
+            Ok(statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?)
         })
     }
 
@@ -219,27 +222,6 @@ impl Store {
             let mut statement = inner.connection.prepare_cached("SELECT monitor, path FROM report_files")?;
             let file = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, PathBuf::from(row.get::<_, String>(1)?)));
             Ok(statement.query_map([], file)?.collect::<Result<_, _>>()?)
-        })
-    }
-
-    /// The ages of one group on one topic, from the oldest that is kept.
-    ///
-    /// # Errors
-    /// Any that the database has.
-    pub fn samples(&self, monitor: &str, group: &str, topic: &str) -> Result<Vec<Sample>, Error> {
-        self.inner().guard(|inner| {
-            let row = inner
-                .connection
-                .query_row(
-                    "SELECT monitor_id, group_topics.id FROM group_topics JOIN monitors ON monitor_id = monitors.id
-                     WHERE name = ?1 AND group_id = ?2 AND topic = ?3",
-                    params![monitor, group, topic],
-                    |row| Ok((row.get(0)?, row.get(1)?)),
-                )
-                .optional()?;
-            let Some((monitor, id)) = row else { return Ok(Vec::new()) };
-            let fresh = fold::journalled(&inner.connection, monitor, |other| other == id)?.remove(&id);
-            fold::folded(&inner.connection, id, &fresh.unwrap_or_default())
         })
     }
 

@@ -15,7 +15,7 @@ const LAYERS: [&[&str]; 6] = [
     &["lag", "crd"],
     &["clock"],
     &["kafka", "store", "board", "sim"],
-    &["monitor", "output"],
+    &["monitor", "output", "access", "remote"],
     &["http", "reconcile"],
     &["cli"],
 ];
@@ -251,6 +251,20 @@ fn dependencies_are_sorted() {
     );
 }
 
+#[test]
+fn failure_modes_name_tests_that_exist() {
+    rule(
+        "docs/failure-modes.md names a test in each row, and each is there: `file: name`.",
+        |path, text| if path == "docs/failure-modes.md" { missing_tests(text) } else { Vec::new() },
+        &[
+            ("docs/failure-modes.md", "|---|---|\n| a fault | `tests/tidy.rs: no_such_test` |\n"),
+            ("docs/failure-modes.md", "|---|---|\n| a fault | nothing shows it |\n"),
+            ("docs/failure-modes.md", "|---|---|\n| a fault | `tests/scenarios/basics.txt: no such story` |\n"),
+        ],
+        ("docs/failure-modes.md", "|---|---|\n| a fault | `tests/tidy.rs: failure_modes_name_tests_that_exist` * |\n"),
+    );
+}
+
 /// Every file of the checkout that git knows or would add.
 fn files() -> Vec<String> {
     let output = Command::new("git")
@@ -362,6 +376,28 @@ fn long_functions(text: &str) -> Vec<(usize, String)> {
         if length > 60 {
             found.push((start + 1, format!("fn {} has {length} lines", &head[2])));
         }
+    }
+    found
+}
+
+/// Rows of a table whose last cell names no test, or one that is nowhere.
+fn missing_tests(page: &str) -> Vec<(usize, String)> {
+    let named = Regex::new(r"\| `([^`:]+): ([^`]+)`(?: \*)? \|$").unwrap();
+    let (mut inside, mut found) = (false, Vec::new());
+    for (n, line) in page.lines().enumerate() {
+        let is_row = line.starts_with('|');
+        if is_row && inside {
+            let exists = named.captures(line).is_some_and(|named| {
+                let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(&named[1]);
+                let text = fs::read_to_string(file).unwrap_or_default();
+                let (function, story) = (format!("fn {}(", &named[2]), format!("story: {}\n", &named[2]));
+                text.contains(&function) || text.contains(&story)
+            });
+            if !exists {
+                found.push((n + 1, line.to_owned()));
+            }
+        }
+        inside = is_row && (inside || line.starts_with("|---"));
     }
     found
 }

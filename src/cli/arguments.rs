@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::asking::{Alerts, Groups, One};
 use super::values;
 use crate::crd::duration::Duration;
 use crate::lag::report::{Detail, State};
@@ -35,6 +36,14 @@ pub(super) enum Command {
     Operator(Operator),
     /// Shows once how old every group's data is, right from the first second.
     ConsumerLag(Box<ConsumerLag>),
+    /// Lists the groups that a running Highwater knows, the oldest data first.
+    Groups(Box<Groups>),
+    /// Shows one group that a running Highwater knows: its topics, members, alerts, and what to do next.
+    Group(Box<One>),
+    /// Shows one topic that a running Highwater knows, with its groups.
+    Topic(Box<One>),
+    /// Lists what is not all right, the gravest first.
+    Alerts(Box<Alerts>),
     /// Prints the CustomResourceDefinition of LagMonitors, for `kubectl apply --server-side -f -`.
     Crd,
     /// Prints the JSON Schema of the report.
@@ -60,7 +69,7 @@ pub(super) struct Log {
     )]
     pub(super) log_format: LogFormat,
     /// What to log: error, warn, info, debug, trace, off, or directives such as `info,highwater::kafka=debug`
-    /// [default: info; off for demo and consumer-lag].
+    /// [default: info for run and operator, off for the others].
     #[arg(
         long,
         global = true,
@@ -99,6 +108,9 @@ pub(super) struct Demo {
         env = "HIGHWATER_LISTEN"
     )]
     pub(super) listen: SocketAddr,
+    /// Who may read the API in a browser.
+    #[command(flatten)]
+    pub(super) origins: Origins,
 }
 
 /// `highwater run`.
@@ -149,6 +161,10 @@ pub(super) struct Operator {
     /// The hosts of OAuth token endpoints that LagMonitors may name, likewise [default: every one].
     #[arg(long, value_name = "HOST[:PORT]", value_delimiter = ',', env = "HIGHWATER_ALLOW_TOKEN_ENDPOINT")]
     pub(super) allow_token_endpoint: Vec<HostPattern>,
+    /// The ClusterRole to which whoever owns a namespace binds the operator, so that it may `get` the Secrets there; what a
+    /// LagMonitor says where it may not names it [default: the command makes a Role first].
+    #[arg(long, value_name = "NAME", value_parser = values::role, env = "HIGHWATER_SECRETS_ROLE")]
+    pub(super) secrets_role: Option<String>,
     /// The kubeconfig file [default: the pod's ServiceAccount, else $KUBECONFIG or ~/.kube/config].
     #[arg(long, value_name = "FILE", env = "HIGHWATER_KUBECONFIG")]
     pub(super) kubeconfig: Option<PathBuf>,
@@ -156,11 +172,15 @@ pub(super) struct Operator {
     #[arg(long, value_name = "NAME", env = "HIGHWATER_CONTEXT")]
     pub(super) context: Option<String>,
     /// Who this is, in the status of LagMonitors and in Events [default: the host's name, which is the pod's].
-    #[arg(long, value_name = "NAME", env = "HIGHWATER_IDENTITY")]
+    #[arg(long, value_name = "NAME", value_parser = values::identity, env = "HIGHWATER_IDENTITY")]
     pub(super) identity: Option<String>,
     /// The Lease that lets one operator alone write, `NAME` in its own namespace or `NAMESPACE/NAME`.
     #[arg(long, value_name = "LEASE", default_value = "highwater", value_parser = values::lease, env = "HIGHWATER_LEASE")]
     pub(super) lease: String,
+    /// The pod that this runs in, in the namespace of the Lease. It is labelled `highwater.dev/leads: "true"` while the Lease
+    /// is held, so that a Service finds it, and is ready when it stands by, too [default: none; standing by is not ready].
+    #[arg(long, value_name = "NAME", env = "HIGHWATER_POD")]
+    pub(super) pod: Option<String>,
     /// What is kept, and where.
     #[command(flatten)]
     pub(super) keeping: Keeping,
@@ -187,6 +207,58 @@ pub(super) struct Keeping {
     /// How deep the metrics go [default: partition, and topic above 20,000 partition series].
     #[arg(long, value_name = "DETAIL", value_enum, env = "HIGHWATER_METRICS_DETAIL")]
     pub(super) metrics_detail: Option<MetricsDetail>,
+    /// How many partitions of each group and topic the metrics show at topic detail, those whose data is the oldest.
+    #[arg(long, value_name = "COUNT", default_value_t = 0, env = "HIGHWATER_METRICS_TOP_PARTITIONS")]
+    pub(super) metrics_top_partitions: usize,
+    /// Where to serve the metrics instead of at --listen, with probes beside them.
+    #[arg(long, value_name = "ADDRESS", value_parser = values::address, env = "HIGHWATER_METRICS_LISTEN")]
+    pub(super) metrics_listen: Option<SocketAddr>,
+    /// Who may see reports and metrics: everybody, who has the token of --auth-token-file, or whom the Kubernetes API
+    /// server lets `get` lagmonitors/report in the monitor's namespace, and /metrics.
+    #[arg(long, value_name = "HOW", value_enum, default_value = "none", env = "HIGHWATER_AUTH")]
+    pub(super) auth: Auth,
+    /// The file with the token of --auth token; it may change while Highwater runs.
+    #[arg(long, value_name = "FILE", env = "HIGHWATER_AUTH_TOKEN_FILE")]
+    pub(super) auth_token_file: Option<PathBuf>,
+    /// The certificate, with those that lead to its authority, in PEM: everything is served with TLS. It may change while
+    /// Highwater runs.
+    #[arg(long, value_name = "FILE", requires = "tls_key", env = "HIGHWATER_TLS_CERT")]
+    pub(super) tls_cert: Option<PathBuf>,
+    /// The key of the certificate, in PEM, without a password.
+    #[arg(long, value_name = "FILE", requires = "tls_cert", env = "HIGHWATER_TLS_KEY")]
+    pub(super) tls_key: Option<PathBuf>,
+    /// How many requests a second one client may make of page and API, and five times as many at once; 0 for no limit.
+    #[arg(long, value_name = "N", default_value_t = 200, env = "HIGHWATER_RATE_LIMIT")]
+    pub(super) rate_limit: u32,
+    /// Who may read the API in a browser.
+    #[command(flatten)]
+    pub(super) origins: Origins,
+}
+
+/// Who may see what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Auth {
+    /// Everybody sees everything.
+    None,
+    /// Who has the token sees everything.
+    Token,
+    /// The Kubernetes API server decides.
+    Kubernetes,
+}
+
+/// Who may read the API in a browser.
+#[derive(Debug, Args)]
+pub(super) struct Origins {
+    /// The origins whose pages may read the API in a browser besides its own, such as `https://grafana.example.org`, by
+    /// comma or repeated; `*` for every one [default: none].
+    #[arg(
+        long,
+        value_name = "ORIGIN",
+        value_delimiter = ',',
+        value_parser = values::origin,
+        env = "HIGHWATER_CORS_ALLOW_ORIGIN"
+    )]
+    pub(super) cors_allow_origin: Vec<http::HeaderValue>,
 }
 
 /// How deep the metrics go.
@@ -250,7 +322,8 @@ pub(super) struct ConsumerLag {
     /// Shows only groups and topics whose data is at least this old, such as 90s, 5m, 1h30m.
     #[arg(long, value_name = "AGE", env = "HIGHWATER_MIN_LAG")]
     pub(super) min_lag: Option<Duration>,
-    /// Ends with exit code 3 when some shown data is older than this, such as 90s, 5m, 1h30m; ends --watch as well.
+    /// Ends with exit code 3 when some shown data is older than this, such as 90s, 5m, 1h30m; ends --watch as well. It is
+    /// 1 when no group that matches has an age.
     #[arg(long, value_name = "AGE", env = "HIGHWATER_FAIL_OVER")]
     pub(super) fail_over: Option<Duration>,
     /// Looks again and again, with this time between, 100ms to 1h, such as 90s, 5m [default when given without a

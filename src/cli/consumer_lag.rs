@@ -34,16 +34,22 @@ pub(super) async fn run(arguments: ConsumerLag) -> anyhow::Result<u8> {
     };
     let clock = Clock::wall();
     let cluster = Cluster::connect(&connection, clock.clone())?;
-    let task =
-        Task { monitor: None, cluster_name: connection.brokers.join(","), selection, policy: policy(&arguments) };
+    let task = Task {
+        monitor: None,
+        team: None,
+        cluster_name: connection.brokers.join(","),
+        selection,
+        policy: policy(&arguments),
+        objective: None,
+    };
     let mut memory = Memory::default();
     let deadline = Duration::from_millis(arguments.timeout.millis().unsigned_abs());
     let Some(pause) = arguments.watch else {
         let (report, _) = sample(&cluster, &mut memory, &task, deadline, &clock).await;
         let shown = shown(&report, &arguments);
         screen::print(&render(&shown, arguments.output, screen::colours())?)?;
-        complaints(&shown, arguments.output).iter().for_each(|text| screen::complain(text));
-        return Ok(verdict(&shown, &arguments));
+        complaints(&report, &shown, &arguments).for_each(|text| screen::complain(&text));
+        return Ok(verdict(&report, &shown, &arguments));
     };
     let stop = signals::stop_on_signal()?;
     let mut frames = Frames::default();
@@ -51,7 +57,8 @@ pub(super) async fn run(arguments: ConsumerLag) -> anyhow::Result<u8> {
     loop {
         let (report, _) = sample(&cluster, &mut memory, &task, deadline, &clock).await;
         let shown = shown(&report, &arguments);
-        let (text, complaints) = (part(&shown, arguments.output, first)?, complaints(&shown, arguments.output));
+        let (text, complaints) =
+            (part(&shown, arguments.output, first)?, complaints(&report, &shown, &arguments).collect::<Vec<_>>());
         if table(arguments.output) {
             frames.draw(&text, &complaints)?;
         } else {
@@ -59,7 +66,7 @@ pub(super) async fn run(arguments: ConsumerLag) -> anyhow::Result<u8> {
             complaints.iter().for_each(|text| screen::complain(text));
         }
         first = false;
-        let code = verdict(&shown, &arguments);
+        let code = verdict(&report, &shown, &arguments);
         if code == OVER {
             return Ok(code);
         }
@@ -71,7 +78,7 @@ pub(super) async fn run(arguments: ConsumerLag) -> anyhow::Result<u8> {
 }
 
 fn refuse(error: &anyhow::Error) -> anyhow::Result<u8> {
-    screen::complain(&format!("{error:#}"));
+    screen::complain(&screen::told(error));
     Ok(REFUSED)
 }
 
@@ -146,20 +153,31 @@ fn part(report: &Report, format: Format, first: bool) -> anyhow::Result<String> 
     })
 }
 
+/// What could not be read, and that there is nothing to check.
+fn complaints(report: &Report, shown: &Report, arguments: &ConsumerLag) -> impl Iterator<Item = String> {
+    let nothing = unchecked(report, arguments).then(|| "--fail-over: no group that matches has an age".to_owned());
+    unread(shown, arguments.output).into_iter().chain(nothing)
+}
+
 /// What could not be read. A table that is empty without such a reason says so.
-fn complaints(shown: &Report, format: Format) -> Vec<String> {
+fn unread(shown: &Report, format: Format) -> Vec<String> {
     match shown.groups.is_empty() && shown.errors.is_empty() && table(format) {
         true => vec!["no group matches".to_owned()],
         false => shown.errors.iter().map(|failure| failure.message.to_string()).collect(),
     }
 }
 
-/// The exit code: some age over the limit, something unreadable, or all well.
-fn verdict(shown: &Report, arguments: &ConsumerLag) -> u8 {
+/// Whether an age is to be checked and there is none: a group that was moved away must not pass.
+fn unchecked(report: &Report, arguments: &ConsumerLag) -> bool {
+    arguments.fail_over.is_some() && report.groups.iter().all(|group| group.max_lag_seconds.is_none())
+}
+
+/// The exit code: some age over the limit, something unreadable or nothing to check, or all well.
+fn verdict(report: &Report, shown: &Report, arguments: &ConsumerLag) -> u8 {
     let limit = arguments.fail_over.map_or(f64::INFINITY, |age| age.millis() as f64 / 1e3);
     let over = shown.groups.iter().any(|group| group.max_lag_seconds.is_some_and(|age| age > limit));
     let unreadable = shown.errors.iter().any(|failure| failure.reason != Reason::UnsupportedByClient);
-    match (over, unreadable) {
+    match (over, unreadable || unchecked(report, arguments)) {
         (true, _) => OVER,
         (_, true) => FAILED,
         _ => GOOD,
@@ -189,8 +207,8 @@ mod tests {
     #[test]
     fn only_an_empty_table_without_an_error_says_that_nothing_matches() {
         let nothing = Report { groups: Vec::new(), errors: Vec::new(), ..sample::report() };
-        assert_eq!(complaints(&nothing, Format::Wide), ["no group matches"]);
-        assert!(complaints(&nothing, Format::Json).is_empty());
-        assert_eq!(complaints(&Report { groups: Vec::new(), ..sample::report() }, Format::Table).len(), 1);
+        assert_eq!(unread(&nothing, Format::Wide), ["no group matches"]);
+        assert!(unread(&nothing, Format::Json).is_empty());
+        assert_eq!(unread(&Report { groups: Vec::new(), ..sample::report() }, Format::Table).len(), 1);
     }
 }

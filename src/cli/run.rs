@@ -3,17 +3,20 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::arguments::{ReadyWhen, Run};
 use super::{GOOD, REFUSED, screen, serving, signals};
 use crate::board::Board;
+use crate::clock::Clock;
 use crate::http::Readiness;
 use crate::lag::report::MonitorName;
 use crate::reconcile::files::Files;
-use crate::reconcile::fleet::Fleet;
+use crate::reconcile::fleet::{Fleet, KEPT};
 use crate::reconcile::local::{Local, Wanted};
 use crate::reconcile::plan::{Plan, of_cluster};
+use crate::reconcile::speaker::{Speakers, speak};
 
 /// How often documents and Secrets are read again.
 const LOOK: Duration = Duration::from_secs(2);
@@ -23,10 +26,14 @@ const SETTLE: Duration = Duration::from_millis(300);
 
 /// Runs until it is stopped.
 pub(super) async fn run(arguments: Run) -> anyhow::Result<u8> {
+    if let Some(folder) = arguments.secrets_dir.as_deref().filter(|folder| !folder.is_dir()) {
+        screen::complain(&format!("--secrets-dir {}: write a folder that exists", folder.display()));
+        return Ok(REFUSED);
+    }
     let mut files = Files::read(&arguments.filename, arguments.secrets_dir.as_deref());
     let mut local = Local::new()?;
     let wanted = local.load(&files);
-    if wanted.plans.is_empty() {
+    if wanted.plans.is_empty() && wanted.suspended.is_empty() {
         for refusal in &wanted.refused {
             screen::complain(&refusal.to_string());
         }
@@ -36,10 +43,12 @@ pub(super) async fn run(arguments: Run) -> anyhow::Result<u8> {
         return Ok(REFUSED);
     }
     let stop = signals::stop_on_signal()?;
-    let serving = serving::serve(&arguments.keeping, arguments.listen, "the documents", &stop).await?;
+    let serving = serving::serve(&arguments.keeping, arguments.listen, "the documents", None, &stop).await?;
     let (mut fleet, readiness) = (serving.fleet, serving.readiness);
     let watcher = tokio::spawn(keep_ready(arguments.ready_when, fleet.board().clone(), readiness, stop.clone()));
-    apply(&mut fleet, wanted).await;
+    let (speakers, heard) = watch::channel(Speakers::default());
+    let speaking = tokio::spawn(speak(heard, fleet.board().clone(), Clock::wall(), stop.clone()));
+    apply(&mut fleet, &speakers, wanted).await;
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
@@ -50,28 +59,33 @@ pub(super) async fn run(arguments: Run) -> anyhow::Result<u8> {
         if now != files {
             tokio::time::sleep(SETTLE).await;
             if now == Files::read(&arguments.filename, arguments.secrets_dir.as_deref()) {
-                apply(&mut fleet, local.load(&now)).await;
+                apply(&mut fleet, &speakers, local.load(&now)).await;
                 files = now;
             }
         }
     }
     fleet.stop().await;
-    let _ = tokio::join!(serving.server, watcher);
+    let _ = tokio::join!(serving.server, watcher, speaking);
     Ok(GOOD)
 }
 
-async fn apply(fleet: &mut Fleet, wanted: Wanted) {
+async fn apply(fleet: &mut Fleet, speakers: &watch::Sender<Speakers>, wanted: Wanted) {
     for refusal in &wanted.refused {
         let file = refusal.file.display();
         tracing::error!(%file, line = refusal.line, field = refusal.field, reason = refusal.reason, "{refusal}");
     }
     fleet.board().refuse(wanted.refused.iter().map(|refusal| refusal.file.display().to_string()));
-    let planned: BTreeSet<String> =
-        wanted.plans.iter().map(Plan::history).chain(wanted.keep.iter().map(MonitorName::to_string)).collect();
+    let others = wanted.keep.iter().chain(&wanted.suspended).map(MonitorName::to_string);
+    let known: BTreeSet<String> = wanted.plans.iter().map(Plan::history).chain(others).collect();
+    for name in &wanted.suspended {
+        fleet.suspend(name).await;
+    }
     fleet.apply(wanted.plans, &wanted.keep).await;
+    speakers.send_replace(wanted.speakers);
     if wanted.refused.is_empty() {
         // What an operator keeps in the same folder is not this command's to judge.
-        fleet.forget(|history| of_cluster(history).is_none() && !planned.contains(history));
+        let gone = |history: &str| of_cluster(history).is_none() && !known.contains(history);
+        fleet.forget(gone, Clock::wall().now() - KEPT);
     }
 }
 

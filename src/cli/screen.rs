@@ -105,6 +105,19 @@ impl Drop for Frames {
     }
 }
 
+/// An error with its causes; one that a sentence before it has said already is not said again.
+pub(super) fn told(error: &anyhow::Error) -> String {
+    let mut told = String::new();
+    for cause in error.chain().map(ToString::to_string).filter(|cause| !cause.is_empty()) {
+        if told.is_empty() {
+            told = cause;
+        } else if !told.contains(&cause) {
+            told = format!("{told}: {cause}");
+        }
+    }
+    told
+}
+
 /// The lines that a terminal has room for: complaints before what they stand below.
 fn fit(frame: &str, complaints: &[String], columns: usize, rows: usize) -> Vec<String> {
     let below: Vec<&str> = complaints.iter().flat_map(|text| text.lines()).take(rows).collect();
@@ -158,6 +171,19 @@ mod tests {
         for (line, columns, shown) in cases {
             assert_eq!(cut(line, columns), shown, "{line:?} in {columns}");
         }
+    }
+
+    #[test]
+    fn a_cause_is_said_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("it cannot be read: {source}")]
+        struct Unread {
+            source: std::io::Error,
+        }
+        let source = || std::io::Error::other("no such file");
+        let error = anyhow::Error::new(Unread { source: source() }).context("--file a");
+        assert_eq!(told(&error), "--file a: it cannot be read: no such file");
+        assert_eq!(told(&anyhow::Error::new(source()).context("--file a")), "--file a: no such file");
     }
 
     #[test]

@@ -4,13 +4,12 @@
 use std::net::SocketAddr;
 
 use regex::Regex;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::filter::targets::Targets;
 
+use crate::crd::BROKER;
 use crate::crd::duration::Duration;
-use crate::lag::report::State;
-
-/// What a bootstrap server looks like, as the LagMonitor has it; the port is at most 65535 besides.
-const BROKER: &str = r"^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]):[1-9][0-9]{0,4}$";
+use crate::lag::report::{AlertKind, Severity, State};
 
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 
@@ -32,7 +31,8 @@ pub(super) fn log_level(text: &str) -> Result<Targets, String> {
         _ => None,
     };
     let directives: Option<Vec<String>> = text.split(',').map(directive).collect();
-    directives.and_then(|directives| directives.join(",").parse().ok()).ok_or_else(|| {
+    let targets = directives.and_then(|directives| directives.join(",").parse().ok());
+    targets.map(without_answers).ok_or_else(|| {
         format!(
             "write {}, or directives such as info,highwater::kafka=debug",
             LEVELS.join(", ").replace("warn", "warn (or warning)")
@@ -40,9 +40,29 @@ pub(super) fn log_level(text: &str) -> Result<Targets, String> {
     })
 }
 
+/// The library that talks to the API server logs answers that it cannot read as they are, and a Secret may be one: it is
+/// silent unless it is asked for by its name.
+fn without_answers(targets: Targets) -> Targets {
+    match targets.iter().any(|(target, _)| target.starts_with(ANSWERS)) {
+        true => targets,
+        false => targets.with_target(ANSWERS, LevelFilter::OFF),
+    }
+}
+
+const ANSWERS: &str = "kube_client";
+
 /// Where to listen.
 pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "write an IP address and port, such as 127.0.0.1:8080".to_owned())
+}
+
+/// An origin as browsers send it, or `*`.
+pub(super) fn origin(text: &str) -> Result<http::HeaderValue, String> {
+    let pattern = Regex::new(r"^(\*|https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?)$");
+    let origin = text.parse().ok().filter(|_| pattern.is_ok_and(|pattern| pattern.is_match(text)));
+    origin.ok_or_else(|| {
+        "write scheme, host and port without a path, such as https://grafana.example.org, or *".to_owned()
+    })
 }
 
 /// A name, or a namespace and a name, as Kubernetes has them.
@@ -51,6 +71,24 @@ pub(super) fn lease(text: &str) -> Result<String, String> {
     match pattern.is_ok_and(|pattern| pattern.is_match(text)) && text.len() <= 253 {
         true => Ok(text.to_owned()),
         false => Err("write a name, or a namespace and a name with a slash between, such as highwater".to_owned()),
+    }
+}
+
+/// The name of a ClusterRole.
+pub(super) fn role(text: &str) -> Result<String, String> {
+    let pattern = Regex::new("^[A-Za-z0-9][A-Za-z0-9._:-]*$");
+    match pattern.is_ok_and(|pattern| pattern.is_match(text)) && text.len() <= 253 {
+        true => Ok(text.to_owned()),
+        false => Err("write the name of a ClusterRole, such as highwater-secrets".to_owned()),
+    }
+}
+
+/// Who somebody is, in as much room as there is for that in what Kubernetes keeps.
+pub(super) fn identity(text: &str) -> Result<String, String> {
+    let pattern = Regex::new("^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$");
+    match pattern.is_ok_and(|pattern| pattern.is_match(text)) {
+        true => Ok(text.to_owned()),
+        false => Err("write a name of 1 to 100 letters, digits, ., _ and -, such as highwater-0".to_owned()),
     }
 }
 
@@ -79,6 +117,39 @@ pub(super) fn state(word: &str) -> Result<State, String> {
     }
 }
 
+/// The severity of an alert.
+pub(super) fn severity(word: &str) -> Result<Severity, String> {
+    match word {
+        "critical" => Ok(Severity::Critical),
+        "warning" => Ok(Severity::Warning),
+        _ => Err("write critical or warning".to_owned()),
+    }
+}
+
+/// The kind of an alert.
+pub(super) fn alert(word: &str) -> Result<AlertKind, String> {
+    let names = || AlertKind::ALL.map(AlertKind::word).join(", ");
+    AlertKind::ALL.into_iter().find(|kind| kind.word() == word).ok_or_else(|| format!("write one of {}", names()))
+}
+
+/// Where an API is served. A token in it would be seen by others.
+pub(super) fn server(text: &str) -> Result<String, String> {
+    let pattern =
+        Regex::new(r"^https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[1-9][0-9]{0,4})?(/[A-Za-z0-9._~%/-]*)?$");
+    match pattern.is_ok_and(|pattern| pattern.is_match(text)) {
+        true => Ok(text.to_owned()),
+        false => Err("write scheme, host, port and path alone, such as https://lag.example.org/highwater".to_owned()),
+    }
+}
+
+/// A ServiceAccount, `namespace/name`.
+pub(super) fn account(text: &str) -> Result<(String, String), String> {
+    let pattern = Regex::new("^[a-z0-9][a-z0-9-]*/[a-z0-9][a-z0-9.-]*$");
+    let found = text.split_once('/').filter(|_| pattern.is_ok_and(|pattern| pattern.is_match(text)));
+    let found = found.map(|(namespace, name)| (namespace.to_owned(), name.to_owned()));
+    found.ok_or_else(|| "write its namespace and its name with a slash between, such as shop/viewer".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use tracing::Level;
@@ -87,8 +158,6 @@ mod tests {
 
     #[test]
     fn a_broker_is_what_the_resource_takes() {
-        let schema = schemars::schema_for!(crate::crd::lag_monitor::LagMonitorSpec).to_value();
-        assert_eq!(schema.pointer("/properties/brokers/items/pattern").unwrap(), BROKER);
         for good in ["localhost:9092", "10.0.0.1:1", "[::1]:65535", " b-2.example.com:9094"] {
             assert_eq!(broker(good), Ok(good.trim().to_owned()));
         }
@@ -104,10 +173,27 @@ mod tests {
             assert!(targets.would_enable("highwater::cli", &level), "{text}");
             assert_eq!(targets.would_enable("other", &Level::INFO), text.starts_with("info"), "{text}");
         }
+        let shows = |text| log_level(text).unwrap().would_enable("kube_client::client", &Level::WARN);
+        assert_eq!(["info", "trace", "info,kube_client=debug"].map(shows), [false, false, true]);
         assert!(!log_level("off").unwrap().would_enable("highwater", &Level::ERROR));
         for bad in ["bogus", "", "3", "info,bogus", "highwater=bogus", "info,"] {
             assert!(log_level(bad).unwrap_err().contains("error, warn"), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_server_has_no_room_for_a_token() {
+        for good in ["http://127.0.0.1:8080", "https://[::1]/a/", "https://lag.example.org/high%20water"] {
+            assert_eq!(server(good).as_deref(), Ok(good));
+        }
+        for bad in ["", "localhost:8080", "http://a:b@c", "https://c/?token=x", "https://c/#x", "ftp://c", "http://c d"]
+        {
+            assert!(server(bad).unwrap_err().contains("https://lag.example.org"), "{bad}");
+        }
+        assert_eq!(account("shop/viewer"), Ok(("shop".into(), "viewer".into())));
+        assert!(["shop", "shop/", "/viewer", "a/b/c"].iter().all(|bad| account(bad).is_err()));
+        assert!(alert("stuck").unwrap_err().contains("stuck_partitions"));
+        assert_eq!((alert("slo_violated"), severity("warning")), (Ok(AlertKind::SloViolated), Ok(Severity::Warning)));
     }
 
     #[test]

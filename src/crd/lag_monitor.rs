@@ -4,18 +4,19 @@
 #![expect(clippy::duplicated_attributes)]
 
 use kube::CustomResource;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::groups::{Groups, Topics};
 use super::output::Output;
 use super::properties::Properties;
-use super::rule;
 use super::sampling::Sampling;
 use super::sasl::Sasl;
 use super::slo::Slo;
 use super::status::LagMonitorStatus;
 use super::tls::Tls;
+use super::{as_long_as, form, has_form, rule};
 
 /// How old the data is that the consumer groups of one Kafka cluster are working on, sampled regularly.
 #[derive(CustomResource, Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -46,30 +47,33 @@ use super::tls::Tls;
     rule(
         "!has(self.sasl) || has(self.tls) || !(self.sasl.mechanism in ['PLAIN', 'OAUTHBEARER']) \
          || self.sasl.allowPlaintextCredentials",
-        "sasl.mechanism PLAIN or OAUTHBEARER without tls sends the credentials in the clear: \
-         write tls: {} or sasl.allowPlaintextCredentials: true",
+        "PLAIN and OAUTHBEARER without spec.tls send the credentials in the clear: \
+         write spec.tls: {} or spec.sasl.allowPlaintextCredentials: true",
+    ).field_path(".sasl.mechanism"),
+    as_long_as(
+        "slo.rebalanceWindow",
+        "sampling.interval",
+        "write a spec.slo.rebalanceWindow at least as long as spec.sampling.interval: a sample shows one rebalance at most",
     ),
 ]))]
 pub struct LagMonitorSpec {
     /// The bootstrap servers of the cluster, `host:port` each, 1 to 32. An IPv6 address stands in brackets.
     #[schemars(
         length(min = 1, max = 32),
-        inner(
-            length(max = 262),
-            regex(pattern = r"^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]):[1-9][0-9]{0,4}$")
-        ),
-        extend(
-            "x-kubernetes-list-type" = "set",
-            "x-kubernetes-validations" = [rule(
-                "self.all(broker, int(broker.substring(broker.lastIndexOf(':') + 1)) <= 65535)",
-                "write every broker as host:port with a port from 1 to 65535",
-            )]
-        )
+        inner(length(max = 262)),
+        extend("x-kubernetes-list-type" = "set"),
+        transform = check_each_broker
     )]
     pub brokers: Vec<String>,
-    /// The name of the cluster in labels and reports, 1 to 253 letters, digits, `.`, `_`, `-` and `/`; two monitors
-    /// may not share one. Default: `<namespace>/<name>` of the LagMonitor.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?$"))]
+    /// The name of the cluster in labels and reports, 1 to 253 letters, digits, `.`, `_` and `-`; two monitors may not
+    /// share one. Default: `<namespace>/<name>` of the LagMonitor, which no other can take, for a name has no `/`.
+    #[schemars(
+        length(max = 253),
+        extend("x-kubernetes-validations" = form(
+            "^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$",
+            "write a name of letters, digits, ., _ and - with a letter or digit at each end, such as orders-kafka",
+        ))
+    )]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster_name: Option<String>,
     /// Speaks TLS. `{}` trusts the system's root certificates; without `tls` the connection is plaintext.
@@ -96,7 +100,19 @@ pub struct LagMonitorSpec {
     /// Where the report goes besides status, metrics and API.
     #[serde(default)]
     pub output: Output,
-    /// Stops sampling while true. What is known is kept. Default: false.
+    /// Stops sampling while true. What is known is kept, and the report's file and ConfigMap stay as they are. Default:
+    /// false.
     #[serde(default)]
     pub suspend: bool,
+}
+
+/// The form of a bootstrap server; its port is at most 65535 besides.
+pub const BROKER: &str = r"^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]):[1-9][0-9]{0,4}$";
+
+fn check_each_broker(brokers: &mut Schema) {
+    let condition = format!("{} && int(self.substring(self.lastIndexOf(':') + 1)) <= 65535", has_form("self", BROKER));
+    let message = "write host:port with a port from 1 to 65535, such as kafka-1:9092 or [::1]:9092";
+    if let Some(each) = brokers.get_mut("items").and_then(Value::as_object_mut) {
+        each.insert("x-kubernetes-validations".to_owned(), json!([rule(&condition, message)]));
+    }
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::duration::Duration;
-use super::{duration_between, rule};
+use super::{duration_between, form, object_name};
 
 /// The outputs. None is on unless it is written.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -24,7 +24,7 @@ pub struct Output {
 pub struct ConfigMapOutput {
     /// The ConfigMap's name, 1 to 253 lower case letters, digits, `-` and `.`. It is created when absent; one that
     /// belongs to somebody else is left alone.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"))]
+    #[schemars(length(max = 253), extend("x-kubernetes-validations" = object_name()))]
     pub name: String,
     /// How deep the report goes.
     #[serde(default)]
@@ -54,13 +54,12 @@ pub struct FileOutput {
     /// The file below `<output-dir>/<namespace>`, 1 to 255 letters, digits, `.`, `_`, `-` and `/`; two monitors may
     /// not share one.
     #[schemars(
-        length(min = 1, max = 255),
-        regex(pattern = r"^[A-Za-z0-9._/-]+$"),
-        extend("x-kubernetes-validations" = [rule(
-            "self.split('/').all(part, part != '' && !part.startsWith('.'))",
-            "write a relative path without empty parts and without parts that begin with a dot, \
+        length(max = 255),
+        extend("x-kubernetes-validations" = form(
+            "^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$",
+            "write a relative path of letters, digits, ., _ and - without empty parts and without parts that begin with a dot, \
              such as orders.json or lag/orders.json",
-        )])
+        ))
     )]
     pub path: String,
 }

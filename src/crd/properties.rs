@@ -5,6 +5,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::form;
+
 /// Properties of the Kafka client, by librdkafka's names. What is not written keeps librdkafka's default.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Properties {
@@ -15,7 +17,13 @@ pub struct Properties {
     #[serde(rename = "client.dns.lookup", skip_serializing_if = "Option::is_none")]
     pub client_dns_lookup: Option<DnsLookup>,
     /// The client's name in the broker's logs and quotas, 1 to 255 letters, digits, `.`, `_` and `-`.
-    #[schemars(length(min = 1, max = 255), regex(pattern = r"^[A-Za-z0-9._-]+$"))]
+    #[schemars(
+        length(max = 255),
+        extend("x-kubernetes-validations" = form(
+            "^[A-Za-z0-9._-]+$",
+            "write a name of letters, digits, ., _ and -, such as highwater-orders",
+        ))
+    )]
     #[serde(rename = "client.id", skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
     /// Closes connections that were idle for so long, in milliseconds, from 0 (never) to 2147483647.

@@ -4,16 +4,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::duration::Duration;
-use super::{duration_between, rule};
+use super::{as_long_as, duration_between, is_duration, rule};
 
 /// The sampling of one LagMonitor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 #[schemars(extend("x-kubernetes-validations" = [
-    rule(
-        "duration(self.coarseInterval) >= duration(self.interval)",
-        "write a coarseInterval that is at least as long as interval",
-    ),
+    as_long_as("coarseInterval", "interval", "write a coarseInterval that is at least as long as interval"),
 ]))]
 pub struct Sampling {
     /// Time between two samples, from 1s to 1h.
@@ -28,7 +25,7 @@ pub struct Sampling {
     /// Time without progress before a group counts as offline, from 1s to 168h; together with `offlineAfterSamples`.
     #[schemars(extend("x-kubernetes-validations" = duration_between("1s", "168h")))]
     pub offline_after: Duration,
-    /// The largest age of data with which a group counts as keeping up, from 1s to 168h.
+    /// The largest age of data with which a group that was behind is ONLINE again, from 1s to 168h.
     #[schemars(extend("x-kubernetes-validations" = duration_between("1s", "168h")))]
     pub online_threshold: Duration,
     /// Rows of history kept for every partition, from 50 to 10000.
@@ -39,7 +36,11 @@ pub struct Sampling {
     /// How exact an age should be at least, from 1s to 1h; one percent of the age is the other side. 0s turns
     /// refinement off: then ages are as exact as the rows of history around them.
     #[schemars(extend("x-kubernetes-validations" = [rule(
-        "duration(self) == duration('0s') || (duration(self) >= duration('1s') && duration(self) <= duration('1h'))",
+        &format!(
+            "{} && (duration(self) == duration('0s') || \
+             duration(self) >= duration('1s') && duration(self) <= duration('1h'))",
+            is_duration("self"),
+        ),
         "write a duration from 1s to 1h, or 0s to turn refinement off",
     )]))]
     pub precision: Duration,

@@ -1,10 +1,11 @@
 //! SASL of a LagMonitor: mechanism, user, and where the password or the tokens come from.
 
+use kube::core::Reason;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::rule;
 use super::tls::KeyReference;
+use super::{form, rule};
 
 /// SASL settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -13,25 +14,28 @@ use super::tls::KeyReference;
     rule(
         "self.mechanism != 'OAUTHBEARER' || has(self.oauth)",
         "mechanism OAUTHBEARER needs oauth: write oauth with tokenEndpoint, clientID and clientSecretRef",
-    ),
+    ).field_path(".oauth").reason(Reason::FieldValueRequired),
     rule(
         "self.mechanism == 'OAUTHBEARER' || !has(self.oauth)",
         "oauth goes with mechanism OAUTHBEARER only: write username and passwordSecretRef instead",
-    ),
+    ).field_path(".oauth"),
     rule(
         "self.mechanism == 'OAUTHBEARER' || has(self.passwordSecretRef)",
         "mechanism PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512 needs a password: write passwordSecretRef with name and key",
-    ),
+    ).field_path(".passwordSecretRef").reason(Reason::FieldValueRequired),
     rule(
-        "self.mechanism != 'OAUTHBEARER' || (!has(self.username) && !has(self.passwordSecretRef))",
-        "mechanism OAUTHBEARER takes no username and no passwordSecretRef: \
-         write oauth.clientID and oauth.clientSecretRef instead",
-    ),
+        "self.mechanism != 'OAUTHBEARER' || !has(self.username)",
+        "mechanism OAUTHBEARER takes no username: write oauth.clientID instead",
+    ).field_path(".username"),
     rule(
-        "!has(self.oauth) || self.oauth.tokenEndpoint.startsWith('https://') || self.allowPlaintextCredentials",
+        "self.mechanism != 'OAUTHBEARER' || !has(self.passwordSecretRef)",
+        "mechanism OAUTHBEARER takes no passwordSecretRef: write oauth.clientSecretRef instead",
+    ).field_path(".passwordSecretRef"),
+    rule(
+        "!has(self.oauth) || !self.oauth.tokenEndpoint.startsWith('http://') || self.allowPlaintextCredentials",
         "a tokenEndpoint without TLS gets the client's secret in the clear: \
          write an https:// URL or allowPlaintextCredentials: true",
-    ),
+    ).field_path(".oauth.tokenEndpoint"),
 ]))]
 pub struct Sasl {
     /// The mechanism, as Kafka names it.
@@ -75,7 +79,13 @@ pub enum Mechanism {
 #[serde(rename_all = "camelCase")]
 pub struct Oauth {
     /// The URL of the token endpoint, `https://…`, at most 2048 characters.
-    #[schemars(length(min = 8, max = 2048), regex(pattern = r"^https?://[^\s/?#@]+([/?][^\s#]*)?$"))]
+    #[schemars(
+        length(max = 2048),
+        extend("x-kubernetes-validations" = form(
+            r"^https?://[^\s/?#@]+([/?][^\s#]*)?$",
+            "write an https:// URL without user and fragment, such as https://idp.example.com/token",
+        ))
+    )]
     pub token_endpoint: String,
     /// The client's id, 1 to 255 characters.
     #[schemars(length(min = 1, max = 255))]

@@ -17,14 +17,15 @@ pub struct Slo {
     #[schemars(extend("x-kubernetes-validations" = duration_between("1s", "8760h")))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_lag: Option<Duration>,
-    /// The least share of partitions within every limit, in percent, from 0 to 100.
+    /// The least share of each group's partitions within every limit, in percent, from 0 to 100.
     #[schemars(range(min = 0, max = 100))]
     pub min_compliance_percent: u32,
     /// The least rebalance score, from 0 to 100: 100 without rebalances, 0 with `maxRebalances` in the window.
     #[schemars(range(min = 0, max = 100))]
     pub min_rebalance_score: u32,
-    /// The time over which rebalances are counted, from 1m to 168h.
-    #[schemars(extend("x-kubernetes-validations" = duration_between("1m", "168h")))]
+    /// The time over which rebalances are counted, from 10s to 168h, and no less than `sampling.interval`. A sample shows one
+    /// rebalance at most.
+    #[schemars(extend("x-kubernetes-validations" = duration_between("10s", "168h")))]
     pub rebalance_window: Duration,
     /// The number of rebalances in the window that brings the score to 0, from 1 to 10000.
     #[schemars(range(min = 1, max = 10000))]

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::rule;
+use super::{form, object_name, rule};
 
 /// TLS settings.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -38,7 +38,7 @@ pub struct CaSource {
 #[serde(rename_all = "camelCase")]
 pub struct LocalReference {
     /// The object's name, 1 to 253 lower case letters, digits, `-` and `.`.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"))]
+    #[schemars(length(max = 253), extend("x-kubernetes-validations" = object_name()))]
     pub name: String,
 }
 
@@ -47,9 +47,15 @@ pub struct LocalReference {
 #[serde(rename_all = "camelCase")]
 pub struct KeyReference {
     /// The object's name, 1 to 253 lower case letters, digits, `-` and `.`.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"))]
+    #[schemars(length(max = 253), extend("x-kubernetes-validations" = object_name()))]
     pub name: String,
     /// The key within its data, 1 to 253 letters, digits, `-`, `_` and `.`.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[A-Za-z0-9._-]+$"))]
+    #[schemars(
+        length(max = 253),
+        extend("x-kubernetes-validations" = form(
+            "^[A-Za-z0-9._-]+$",
+            "write a key of letters, digits, ., _ and -, such as ca.crt",
+        ))
+    )]
     pub key: String,
 }

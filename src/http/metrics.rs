@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
+use tokio::runtime::Handle;
 
 use crate::board::Board;
 use crate::lag::report::Detail;
@@ -20,12 +21,13 @@ use crate::output::prometheus::negotiation::Format;
 pub(super) struct Metrics {
     board: Board,
     asked: Option<Detail>,
+    top: usize,
     in_force: Arc<Mutex<Detail>>,
 }
 
 impl Metrics {
-    pub(super) fn new(board: Board, asked: Option<Detail>) -> Self {
-        Self { board, asked, in_force: Arc::new(Mutex::new(asked.unwrap_or(Detail::Partition))) }
+    pub(super) fn new(board: Board, asked: Option<Detail>, top: usize) -> Self {
+        Self { board, asked, top, in_force: Arc::new(Mutex::new(asked.unwrap_or(Detail::Partition))) }
     }
 
     pub(super) fn respond(&self, headers: &HeaderMap) -> Response {
@@ -33,7 +35,8 @@ impl Metrics {
         let format = Format::accepted(&accepts.collect::<Vec<_>>().join(","));
         let board = self.board.latest();
         let pieces = exposition(&board, self.detail(partition_series(&board)), format);
-        let pieces = pieces.with(self.board.refused(), self.board.accounted());
+        let pieces = pieces.with_top(self.top).with(self.board.refused(), self.board.accounted(), self.board.said());
+        let pieces = pieces.with_tasks(Handle::current().metrics().num_alive_tasks());
         let headers = [(header::CONTENT_TYPE, format.content_type()), (header::VARY, "accept")];
         (headers, Body::from_stream(stream::iter(pieces.map(Ok::<_, Infallible>)))).into_response()
     }

@@ -25,6 +25,11 @@ impl Readiness {
         self.0.send_replace(Some(reason.into()));
     }
 
+    /// Why it is not ready; `None` while it is.
+    pub(super) fn reason(&self) -> Option<String> {
+        self.0.borrow().clone()
+    }
+
     pub(super) fn respond(&self) -> Response {
         match &*self.0.borrow() {
             None => (StatusCode::OK, "ok\n").into_response(),

@@ -3,8 +3,7 @@
 //! librdkafka answers on its background thread, each answer into the channel of the one who asked. What is passed in
 //! is copied by the call, so nothing is borrowed across an await. It decides nothing: answers become plain data.
 
-#![allow(unsafe_code, reason = "librdkafka's admin interface is C; nothing else of the crate touches it")]
-#![allow(unsafe_op_in_unsafe_fn, reason = "the readers of answers share one precondition, which stands above them")]
+#![allow(unsafe_code, unsafe_op_in_unsafe_fn, reason = "librdkafka is C; its readers share a stated precondition")]
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::Arc;
@@ -18,8 +17,8 @@ use rdkafka::types::{RDKafkaRespErr, RDKafkaType};
 use tokio::sync::oneshot;
 
 use super::answers::{
-    ClassicGroup, Code, DescribedGroup, ListedGroup, Listing, Metadata, Names, Node, OffsetAnswer, Reply, TopicAnswer,
-    kind, state, state_named, uuid,
+    Answered, ClassicGroup, Code, ConfigAnswer, DescribedGroup, ListedGroup, Listing, Names, OffsetAnswer, TopicAnswer,
+    kind, state, state_named, state_or_moving, uuid,
 };
 use super::assignment;
 use super::hub::Hub;
@@ -31,29 +30,31 @@ use crate::lag::{Millis, Name, Offset, Partition};
 /// enum does not know, as newer brokers send them, would be undefined behaviour.
 mod raw {
     use super::sys::{rd_kafka_ConsumerGroupDescription_t as Description, rd_kafka_ConsumerGroupListing_t as Listed};
+    use super::sys::{rd_kafka_group_list as Groups, rd_kafka_t as Rk};
     use super::{c_char, c_int, sys};
 
     #[allow(clashing_extern_declarations, reason = "that is the point")]
     unsafe extern "C" {
         pub(super) fn rd_kafka_event_error(event: *mut sys::rd_kafka_event_t) -> c_int;
+        pub(super) fn rd_kafka_ConfigResource_error(topic: *const sys::rd_kafka_ConfigResource_t) -> c_int;
         pub(super) fn rd_kafka_error_code(error: *const sys::rd_kafka_error_t) -> c_int;
         pub(super) fn rd_kafka_ConsumerGroupListing_state(group: *const Listed) -> c_int;
         pub(super) fn rd_kafka_ConsumerGroupListing_type(group: *const Listed) -> c_int;
         pub(super) fn rd_kafka_ConsumerGroupDescription_state(group: *const Description) -> c_int;
         pub(super) fn rd_kafka_ConsumerGroupDescription_type(group: *const Description) -> c_int;
-        pub(super) fn rd_kafka_list_groups(
-            rk: *mut sys::rd_kafka_t,
-            group: *const c_char,
-            list: *mut *const sys::rd_kafka_group_list,
-            timeout_ms: c_int,
-        ) -> c_int;
-        pub(super) fn rd_kafka_metadata(
-            rk: *mut sys::rd_kafka_t,
-            all_topics: c_int,
-            only: *mut sys::rd_kafka_topic_t,
-            metadata: *mut *const sys::rd_kafka_metadata,
-            timeout_ms: c_int,
-        ) -> c_int;
+        pub(super) fn rd_kafka_list_groups(rk: *mut Rk, id: *const c_char, to: *mut *const Groups, ms: c_int) -> c_int;
+    }
+}
+
+/// Has memory that is free given back within milliseconds, to be called first: else half as much again is kept.
+///
+/// Where this is linked, mimalloc stands in for `malloc`, for us and for librdkafka, most of whose memory is asked for on
+/// one thread and given back on another: that costs glibc half of all CPU time.
+pub fn give_back_memory() {
+    // SAFETY: it takes two numbers. The first is mimalloc's `mi_option_purge_delay`, in milliseconds.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    unsafe {
+        libmimalloc_sys::mi_option_set(15, 10);
     }
 }
 
@@ -95,10 +96,8 @@ impl Drop for Event {
 impl Event {
     fn code(&self) -> Result<*mut sys::rd_kafka_event_t, Code> {
         // SAFETY: the event is alive.
-        match unsafe { raw::rd_kafka_event_error(self.0) } {
-            0 => Ok(self.0),
-            code => Err(Code(code)),
-        }
+        let code = unsafe { raw::rd_kafka_event_error(self.0) };
+        if code == 0 { Ok(self.0) } else { Err(Code(code)) }
     }
 }
 
@@ -127,17 +126,13 @@ impl Admin {
 
     /// What this client shares with its callbacks.
     pub(super) fn hub(&self) -> &Hub {
-        self.0.client.context()
+        self.client().context()
     }
 
     /// Whether nobody else holds this client any more: a function that does not keep it alive itself.
     pub(super) fn handle(&self) -> impl Fn() -> Option<Self> + Send + use<> {
         let weak = Arc::downgrade(&self.0);
         move || weak.upgrade().map(Self)
-    }
-
-    fn rk(&self) -> *mut sys::rd_kafka_t {
-        self.0.client.native_ptr()
     }
 
     fn submit(
@@ -150,66 +145,39 @@ impl Admin {
         // SAFETY: options live until they are destroyed below; calls copy them. The box becomes a box again in
         // `on_event`, which librdkafka calls at most once for each call.
         unsafe {
-            let options = sys::rd_kafka_AdminOptions_new(self.rk(), sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_ANY);
+            let options = sys::rd_kafka_AdminOptions_new(
+                self.client().native_ptr(),
+                sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_ANY,
+            );
             let mut text = [0; 128];
             let (buffer, size) = (text.as_mut_ptr(), text.len());
-            let timeout = ask.native_timeout();
-            sys::rd_kafka_AdminOptions_set_request_timeout(options, timeout, buffer, size);
+            sys::rd_kafka_AdminOptions_set_request_timeout(options, ask.native_timeout(), buffer, size);
             if let Some(broker) = ask.broker {
                 sys::rd_kafka_AdminOptions_set_broker(options, broker, buffer, size);
             }
             if ask.read_committed {
                 let level = sys::rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED;
-                let error = sys::rd_kafka_AdminOptions_set_isolation_level(options, level);
-                if !error.is_null() {
-                    sys::rd_kafka_error_destroy(error);
-                }
+                sys::rd_kafka_error_destroy(sys::rd_kafka_AdminOptions_set_isolation_level(options, level));
             }
             sys::rd_kafka_AdminOptions_set_opaque(options, Box::into_raw(Box::new(sender)).cast());
-            call(self.rk(), options, self.0.queue);
+            call(self.client().native_ptr(), options, self.0.queue);
             sys::rd_kafka_AdminOptions_destroy(options);
         }
         Pending::new(receiver, sent, ask.timeout, self.clone())
     }
 
-    /// The cluster's id, its live brokers, and the names of all topics that may be seen. Blocks.
-    pub(super) fn metadata(&self, timeout: Duration) -> Result<Metadata, Code> {
-        let mut metadata = std::ptr::null();
-        // SAFETY: the result is read while it is alive and destroyed once. No reference is made to structs with enums.
-        unsafe {
-            match raw::rd_kafka_metadata(self.rk(), 1, std::ptr::null_mut(), &raw mut metadata, native(timeout)) {
-                0 => {}
-                code => return Err(Code(code)),
-            }
-            let brokers = (0..count((*metadata).broker_cnt)).map(|i| (*metadata).brokers.add(i));
-            let nodes =
-                brokers.map(|b| Node { id: (*b).id, address: format!("{}:{}", text((*b).host), (*b).port).into() });
-            let topics = (0..count((*metadata).topic_cnt)).map(|i| text((*(*metadata).topics.add(i)).topic).into());
-            let id = sys::rd_kafka_clusterid(self.rk(), 0);
-            let answer = Metadata {
-                cluster_id: name(id),
-                answered_by: ((*metadata).orig_broker_id, text((*metadata).orig_broker_name)),
-                nodes: nodes.collect(),
-                topics: topics.collect(),
-            };
-            sys::rd_kafka_mem_free(self.rk(), id.cast());
-            sys::rd_kafka_metadata_destroy(metadata);
-            Ok(answer)
-        }
+    /// The client, for what it does safely.
+    pub(super) fn client(&self) -> &Client<Hub> {
+        &self.0.client
     }
 
-    /// Ids, leaders and errors of the topics named, each once, as `broker` knows them. Left to itself, librdkafka asks
-    /// the one that it takes for the controller, and waits for it when it is gone.
-    pub(super) async fn topics(
-        &self,
-        names: &[Name],
-        broker: Option<i32>,
-        timeout: Duration,
-    ) -> Result<Reply<Vec<TopicAnswer>>, Code> {
+    /// Ids, leaders and errors of the topics named, each once, as the broker of `ask` knows them. Left to itself, librdkafka
+    /// asks the one that it takes for the controller, and waits for it when it is gone.
+    pub(super) async fn topics(&self, names: &[Name], ask: Ask) -> Answered<Vec<TopicAnswer>> {
         let pending = {
             let (_names, mut pointers) = c_strings(names);
             // SAFETY: names and pointers outlive the call, which copies them.
-            self.submit(Ask { broker, ..Ask::within(timeout) }, |rk, o, q| unsafe {
+            self.submit(ask, |rk, o, q| unsafe {
                 let topics = sys::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
                 sys::rd_kafka_DescribeTopics(rk, topics, o, q);
                 sys::rd_kafka_TopicCollection_destroy(topics);
@@ -223,19 +191,41 @@ impl Admin {
         pending.reply(|event| event.code().map(read)).await
     }
 
+    /// The values of these settings of each topic named, as the broker of `ask` has them.
+    pub(super) async fn configs(&self, topics: &[Name], keys: &[&str], ask: Ask) -> Answered<Vec<ConfigAnswer>> {
+        // SAFETY: the resources are alive during the call, which copies them, and destroyed once.
+        let pending = self.submit(ask, |rk, o, q| unsafe {
+            let resource = |topic: &Name| {
+                let kind = sys::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_TOPIC;
+                let resource = sys::rd_kafka_ConfigResource_new(kind, c_string(topic).as_ptr());
+                for key in keys {
+                    // Without keys, brokers would tell all of their forty. The value is not looked at.
+                    sys::rd_kafka_ConfigResource_set_config(resource, c_string(key).as_ptr(), c"".as_ptr());
+                }
+                resource
+            };
+            let mut resources: Vec<_> = topics.iter().map(resource).collect();
+            sys::rd_kafka_DescribeConfigs(rk, resources.as_mut_ptr(), resources.len(), o, q);
+            sys::rd_kafka_ConfigResource_destroy_array(resources.as_mut_ptr(), resources.len());
+        });
+        // SAFETY: the event is alive, and of the type asked for.
+        let read = |event| unsafe {
+            let result = sys::rd_kafka_event_DescribeConfigs_result(event);
+            each(|n| sys::rd_kafka_DescribeConfigs_result_resources(result, n)).map(|t| read_config(t)).collect()
+        };
+        pending.reply(|event| event.code().map(read)).await
+    }
+
     /// The offset of each partition at its specification: [`super::request::LATEST`], [`super::request::EARLIEST`], or a time. Each partition once.
-    pub(super) async fn offsets(
-        &self,
-        asked: &[(Name, Partition, Offset)],
-        read_committed: bool,
-        timeout: Duration,
-    ) -> Result<Reply<Vec<OffsetAnswer>>, Code> {
+    pub(super) async fn offsets(&self, asked: &[(Name, Partition, Offset)], ask: Ask) -> Answered<Vec<OffsetAnswer>> {
         // SAFETY: the list is alive during the call, which copies it, and destroyed once.
-        let pending = self.submit(Ask { read_committed, ..Ask::within(timeout) }, |rk, o, q| unsafe {
+        let pending = self.submit(ask, |rk, o, q| unsafe {
             let list = sys::rd_kafka_topic_partition_list_new(c_int::try_from(asked.len()).unwrap_or(0));
-            for (topic, partition, offset) in asked {
-                let topic = c_string(topic);
-                (*sys::rd_kafka_topic_partition_list_add(list, topic.as_ptr(), *partition)).offset = *offset;
+            for asked in asked.chunk_by(|a, b| a.0 == b.0) {
+                let topic = c_string(asked.first().map_or("", |(topic, ..)| topic));
+                for (_, partition, offset) in asked {
+                    (*sys::rd_kafka_topic_partition_list_add(list, topic.as_ptr(), *partition)).offset = *offset;
+                }
             }
             sys::rd_kafka_ListOffsets(rk, list, o, q);
             sys::rd_kafka_topic_partition_list_destroy(list);
@@ -254,10 +244,10 @@ impl Admin {
         pending.reply(|event| event.code().map(read)).await
     }
 
-    /// Every committed offset of one group. One group a call is all that librdkafka takes.
-    pub(super) async fn commits(&self, group: &str, timeout: Duration) -> Result<Reply<Vec<OffsetAnswer>>, Code> {
+    /// Every committed offset of one group, which is all that a call takes. With no broker to ask, librdkafka finds it.
+    pub(super) async fn commits(&self, group: &str, ask: Ask) -> Answered<Vec<OffsetAnswer>> {
         // SAFETY: the request is alive during the call, which copies it, and destroyed once.
-        let pending = self.submit(Ask { coordinator: true, ..Ask::within(timeout) }, |rk, o, q| unsafe {
+        let pending = self.submit(ask, |rk, o, q| unsafe {
             let mut request = sys::rd_kafka_ListConsumerGroupOffsets_new(c_string(group).as_ptr(), std::ptr::null());
             sys::rd_kafka_ListConsumerGroupOffsets(rk, &raw mut request, 1, o, q);
             sys::rd_kafka_ListConsumerGroupOffsets_destroy(request);
@@ -265,18 +255,16 @@ impl Admin {
         // SAFETY: the event is alive, and of the type asked for.
         let read = |event| unsafe {
             let result = sys::rd_kafka_event_ListConsumerGroupOffsets_result(event);
-            let group = each(|n| sys::rd_kafka_ListConsumerGroupOffsets_result_groups(result, n)).next();
-            let rows = |group| read_list(sys::rd_kafka_group_result_partitions(group));
-            match group.and_then(|group| error(sys::rd_kafka_group_result_error(group))) {
-                Some(code) => Err(code),
-                None => Ok(group.map(rows).unwrap_or_default()),
-            }
+            let mut groups = each(|n| sys::rd_kafka_ListConsumerGroupOffsets_result_groups(result, n));
+            let Some(group) = groups.next() else { return Ok(vec![]) };
+            let rows = || read_list(sys::rd_kafka_group_result_partitions(group));
+            error(sys::rd_kafka_group_result_error(group)).map_or_else(|| Ok(rows()), Err)
         };
         pending.reply(|event| read(event.code()?)).await
     }
 
     /// The groups of the consumer protocols, with their kinds.
-    pub(super) async fn listing(&self, timeout: Duration) -> Result<Reply<Listing>, Code> {
+    pub(super) async fn listing(&self, timeout: Duration) -> Answered<Listing> {
         // SAFETY: the arguments are those of `submit`.
         let pending =
             self.submit(Ask::within(timeout), |rk, o, q| unsafe { sys::rd_kafka_ListConsumerGroups(rk, o, q) });
@@ -295,7 +283,7 @@ impl Admin {
     }
 
     /// Kind, state, assignor and members of the groups named. About four requests a group.
-    pub(super) async fn describe(&self, ids: &[Name], timeout: Duration) -> Result<Reply<Vec<DescribedGroup>>, Code> {
+    pub(super) async fn describe(&self, ids: &[Name], timeout: Duration) -> Answered<Vec<DescribedGroup>> {
         let pending = {
             let (_ids, mut pointers) = c_strings(ids);
             // SAFETY: ids and pointers outlive the call, which copies them.
@@ -312,14 +300,13 @@ impl Admin {
     }
 
     /// All groups of every protocol, as the classic protocol describes them, in a few requests. Blocks.
-    ///
-    /// # Errors
-    /// The last error of any broker, even where others answered: what they said is then lost.
+    /// An error is the last one of any broker, even where others answered: what they said is then lost.
     pub(super) fn classic_groups(&self, timeout: Duration) -> Result<Vec<ClassicGroup>, Code> {
         let mut list = std::ptr::null();
         // SAFETY: the result is read while it is alive and destroyed once. No reference is made to structs with enums.
         unsafe {
-            match raw::rd_kafka_list_groups(self.rk(), std::ptr::null(), &raw mut list, native(timeout)) {
+            let (rk, timeout) = (self.client().native_ptr(), native(timeout));
+            match raw::rd_kafka_list_groups(rk, std::ptr::null(), &raw mut list, timeout) {
                 0 | PARTIAL if !list.is_null() => {}
                 code => return Err(Code(code)),
             }
@@ -331,12 +318,11 @@ impl Admin {
 
     /// Sets the OAuth token with which connections authenticate, until `expires` (milliseconds since 1970).
     pub(super) fn set_token(&self, token: &str, expires: Millis) -> Result<(), Code> {
-        let (token, principal) = (c_string(token), c_string("highwater"));
-        let mut buffer = [0; 256];
+        let (token, principal, mut buffer) = (c_string(token), c_string("highwater"), [0; 256]);
         // SAFETY: strings and buffer outlive the call, which copies them.
         let code = unsafe {
             let (buffer, size, none) = (buffer.as_mut_ptr(), buffer.len(), std::ptr::null_mut());
-            let (rk, token, principal) = (self.rk(), token.as_ptr(), principal.as_ptr());
+            let (rk, token, principal) = (self.client().native_ptr(), token.as_ptr(), principal.as_ptr());
             sys::rd_kafka_oauthbearer_set_token(rk, token, expires, principal, none, 0, buffer, size)
         };
         // Only librdkafka itself answers here, whose own codes the enum knows.
@@ -346,7 +332,7 @@ impl Admin {
     /// Says that there is no token; librdkafka asks again after ten seconds.
     pub(super) fn set_no_token(&self) {
         // SAFETY: the string is static, and the call copies it.
-        unsafe { sys::rd_kafka_oauthbearer_set_token_failure(self.rk(), c"no token".as_ptr()) };
+        unsafe { sys::rd_kafka_oauthbearer_set_token_failure(self.client().native_ptr(), c"no token".as_ptr()) };
     }
 }
 
@@ -379,15 +365,14 @@ unsafe extern "C" fn on_token_due(_: *mut sys::rd_kafka_t, _: *const c_char, opa
 unsafe extern "C" fn on_log(rk: *const sys::rd_kafka_t, level: c_int, facility: *const c_char, line: *const c_char) {
     // SAFETY: both strings are alive, and so is the client, whose opaque is as in `on_event`.
     unsafe {
-        let hub = sys::rd_kafka_opaque(rk).cast::<Hub>();
-        if !hub.is_null() {
-            (*hub).log(level, &text(facility), &text(line));
+        if let Some(hub) = sys::rd_kafka_opaque(rk).cast::<Hub>().as_ref() {
+            hub.log(level, &text(facility), &text(line));
         }
     }
 }
 
-// The functions that follow read what librdkafka answered. Each pointer is null where that is looked at, or alive until
-// the function returns, with as many elements as is stated beside it; errors are read as the integers that they are.
+// What follows reads answers. Each pointer is null where that is looked at, or alive until the function returns, with as
+// many elements as is stated beside it; errors are read as the integers that they are.
 
 unsafe fn text(pointer: *const c_char) -> String {
     if pointer.is_null() { String::new() } else { CStr::from_ptr(pointer).to_string_lossy().into_owned() }
@@ -422,10 +407,8 @@ unsafe fn read_row(row: *const sys::rd_kafka_topic_partition_t, timestamp: Milli
 }
 
 unsafe fn read_list(list: *const sys::rd_kafka_topic_partition_list_t) -> Vec<OffsetAnswer> {
-    let mut names = Names::default();
-    (0..if list.is_null() { 0 } else { count((*list).cnt) })
-        .map(|i| read_row((*list).elems.add(i), -1, &mut names))
-        .collect()
+    let (mut names, rows) = (Names::default(), if list.is_null() { 0 } else { count((*list).cnt) });
+    (0..rows).map(|i| read_row((*list).elems.add(i), -1, &mut names)).collect()
 }
 
 unsafe fn read_topic(topic: *const sys::rd_kafka_TopicDescription_t) -> TopicAnswer {
@@ -436,9 +419,7 @@ unsafe fn read_topic(topic: *const sys::rd_kafka_TopicDescription_t) -> TopicAns
         (!leader.is_null()).then(|| sys::rd_kafka_Node_id(leader)).filter(|id| *id >= 0)
     });
     let mut replicas = 0;
-    if let Some(first) = partitions.first() {
-        sys::rd_kafka_TopicPartitionInfo_replicas(*first, &raw mut replicas);
-    }
+    let _ = partitions.first().map(|first| sys::rd_kafka_TopicPartitionInfo_replicas(*first, &raw mut replicas));
     // Brokers that do not tell have zeroes here.
     let id = sys::rd_kafka_TopicDescription_topic_id(topic);
     TopicAnswer {
@@ -452,27 +433,33 @@ unsafe fn read_topic(topic: *const sys::rd_kafka_TopicDescription_t) -> TopicAns
 
 unsafe fn read_described(group: *const sys::rd_kafka_ConsumerGroupDescription_t) -> DescribedGroup {
     let coordinator = sys::rd_kafka_ConsumerGroupDescription_coordinator(group);
+    let mut moving = false;
     let members = (0..sys::rd_kafka_ConsumerGroupDescription_member_count(group)).map(|i| {
         let member = sys::rd_kafka_ConsumerGroupDescription_member(group, i);
-        let assignment = sys::rd_kafka_MemberDescription_assignment(member);
-        let partitions = || read_list(sys::rd_kafka_MemberAssignment_partitions(assignment));
-        let rows = if assignment.is_null() { vec![] } else { partitions() };
+        let assigned = read_assignment(sys::rd_kafka_MemberDescription_assignment(member));
+        let target = sys::rd_kafka_MemberDescription_target_assignment(member);
+        moving |= !target.is_null() && read_assignment(target) != assigned;
         Member {
             member_id: text(sys::rd_kafka_MemberDescription_consumer_id(member)).into(),
             client_id: text(sys::rd_kafka_MemberDescription_client_id(member)).into(),
             host: text(sys::rd_kafka_MemberDescription_host(member)).into(),
-            assigned: assignment::by_topic(rows.into_iter().map(|row| (row.topic, row.partition))),
+            assigned,
         }
     });
     DescribedGroup {
+        members: members.collect(),
         id: text(sys::rd_kafka_ConsumerGroupDescription_group_id(group)).into(),
         error: error(sys::rd_kafka_ConsumerGroupDescription_error(group)),
         kind: kind(raw::rd_kafka_ConsumerGroupDescription_type(group)),
-        state: state(raw::rd_kafka_ConsumerGroupDescription_state(group)),
+        state: state_or_moving(raw::rd_kafka_ConsumerGroupDescription_state(group), moving),
         assignor: name(sys::rd_kafka_ConsumerGroupDescription_partition_assignor(group)),
         coordinator: (!coordinator.is_null()).then(|| sys::rd_kafka_Node_id(coordinator)),
-        members: members.collect(),
     }
+}
+
+unsafe fn read_assignment(all: *const sys::rd_kafka_MemberAssignment_t) -> Vec<(Name, Vec<Partition>)> {
+    let rows = if all.is_null() { vec![] } else { read_list(sys::rd_kafka_MemberAssignment_partitions(all)) };
+    assignment::by_topic(rows.into_iter().map(|row| (row.topic, row.partition)))
 }
 
 unsafe fn read_classic(group: *const sys::rd_kafka_group_info) -> ClassicGroup {
@@ -496,5 +483,15 @@ unsafe fn read_classic(group: *const sys::rd_kafka_group_info) -> ClassicGroup {
         protocol_type: text((*group).protocol_type),
         assignor: name((*group).protocol),
         members: members.collect(),
+    }
+}
+
+unsafe fn read_config(topic: *const sys::rd_kafka_ConfigResource_t) -> ConfigAnswer {
+    let code = raw::rd_kafka_ConfigResource_error(topic);
+    let entries = each(|n| sys::rd_kafka_ConfigResource_configs(topic, n).cast_mut())
+        .map(|entry| (text(sys::rd_kafka_ConfigEntry_name(entry)), text(sys::rd_kafka_ConfigEntry_value(entry))));
+    ConfigAnswer {
+        topic: text(sys::rd_kafka_ConfigResource_name(topic)).into(),
+        entries: if code == 0 { Ok(entries.collect()) } else { Err(Code(code)) },
     }
 }

@@ -15,6 +15,9 @@ pub(super) struct Reply<T> {
     pub(super) replied: Millis,
 }
 
+/// What becomes of a request.
+pub(super) type Answered<T> = Result<Reply<T>, Code>;
+
 /// An error number: positive ones are Kafka's, negative ones librdkafka's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Code(pub(super) i32);
@@ -23,6 +26,8 @@ impl Code {
     pub(super) const ALL_BROKERS_DOWN: Self = Self(-187);
     pub(super) const TRANSPORT: Self = Self(-195);
     pub(super) const TIMED_OUT: Self = Self(-185);
+    #[cfg(test)]
+    pub(super) const TOPIC_AUTHORIZATION: Self = Self(29);
 
     /// The reason that people know it by.
     pub(super) fn reason(self) -> Reason {
@@ -80,6 +85,12 @@ pub(super) struct TopicAnswer {
     pub(super) replication_factor: u16,
     /// The leader's broker id of each partition, in the order of their numbers from 0.
     pub(super) leaders: Vec<Option<i32>>,
+}
+
+/// Settings of a topic, by name, or why there are none.
+pub(super) struct ConfigAnswer {
+    pub(super) topic: Name,
+    pub(super) entries: Result<Vec<(String, String)>, Code>,
 }
 
 pub(super) struct OffsetAnswer {
@@ -162,6 +173,12 @@ pub(super) fn state(number: i32) -> Option<GroupState> {
         5 => GroupState::Empty,
         _ => return None,
     })
+}
+
+/// The state of a group. librdkafka has no word for those that KIP-848 adds, but shows when members are to get other
+/// partitions than they have.
+pub(super) fn state_or_moving(number: i32, moving: bool) -> Option<GroupState> {
+    state(number).or(moving.then_some(GroupState::Reconciling))
 }
 
 /// Kafka's name of a classic group's state.

@@ -35,7 +35,7 @@ pub(super) struct Found {
     pub(super) members: Option<Vec<Member>>,
     /// The broker that coordinates it.
     pub(super) coordinator: Option<i32>,
-    /// Whether its committed offsets can be asked for.
+    /// Whether it can be asked what it is; of one that cannot, committed offsets tell that it is one of Kafka Streams.
     pub(super) askable: bool,
     /// Whether it is here for its name alone: nothing was heard of it.
     pub(super) by_name: bool,
@@ -54,6 +54,11 @@ impl Found {
             askable: true,
             by_name: true,
         }
+    }
+
+    /// The coordinator, where it told of the group in this pass: the one known from before may be another by now.
+    pub(super) fn told_by(&self) -> Option<i32> {
+        self.coordinator.filter(|_| self.state.is_some())
     }
 }
 

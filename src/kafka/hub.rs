@@ -1,17 +1,20 @@
 //! What a client shares with librdkafka's background thread: the clock, the faults, the log, the wish for a token.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
+use std::sync::{OnceLock, mpsc};
 
 use rdkafka::client::ClientContext;
 
 use super::faults::Faults;
 use crate::clock::Clock;
+use crate::lag::Name;
 
 /// Reached from any thread.
 pub(super) struct Hub {
     pub(super) clock: Clock,
     pub(super) faults: Faults,
+    /// The cluster's id, once a broker has told it.
+    pub(super) cluster_id: OnceLock<Name>,
     token_wanted: Option<mpsc::Sender<()>>,
     left_behind: AtomicBool,
 }
@@ -21,7 +24,8 @@ impl ClientContext for Hub {}
 impl Hub {
     /// `token_wanted` is told whenever a new OAuth token is due.
     pub(super) fn new(clock: Clock, token_wanted: Option<mpsc::Sender<()>>) -> Self {
-        Self { clock, faults: Faults::default(), token_wanted, left_behind: AtomicBool::new(false) }
+        let (faults, cluster_id, left_behind) = (Faults::default(), OnceLock::new(), AtomicBool::new(false));
+        Self { clock, faults, cluster_id, token_wanted, left_behind }
     }
 
     /// Passes on the wish for a new token; without OAuth there is none.

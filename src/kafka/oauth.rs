@@ -3,10 +3,11 @@
 //! librdkafka says when: at the start, after 80 % of a token's life, and ten seconds after a failure. Each client has
 //! one thread for it, since fetching blocks; it ends with the client.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use serde::Deserialize;
+use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
 
 use super::admin::Admin;
 use super::connection::Oauth;
@@ -41,9 +42,9 @@ enum Refusal {
 pub(super) fn serve(settings: Oauth, admin: &Admin, wanted: Receiver<()>) -> std::io::Result<()> {
     let client = admin.handle();
     std::thread::Builder::new().name("oauth".into()).spawn(move || {
-        while wanted.recv() != Err(std::sync::mpsc::RecvError) {
+        while wanted.recv().is_ok() {
             // Several wishes at once are one.
-            while wanted.recv_timeout(Duration::ZERO) != Err(RecvTimeoutError::Timeout) {}
+            while wanted.try_recv().is_ok() {}
             let token = fetch(&settings);
             let Some(admin) = client() else { return };
             let faults = &admin.hub().faults;
@@ -68,11 +69,14 @@ fn set(admin: &Admin, token: &Token) -> Result<(), Refusal> {
 }
 
 fn fetch(settings: &Oauth) -> Result<Token, Refusal> {
+    // Else the roots of browsers would count, which are compiled in, and none of those that this system trusts besides.
+    let roots = RootCerts::PlatformVerifier;
+    let tls = TlsConfig::builder().provider(TlsProvider::NativeTls).root_certs(roots).build();
     let config = ureq::Agent::config_builder()
         .timeout_global(Some(TIMEOUT))
         .http_status_as_error(false)
         .max_redirects(0)
-        .tls_config(ureq::tls::TlsConfig::builder().provider(ureq::tls::TlsProvider::NativeTls).build())
+        .tls_config(tls)
         .build();
     let mut form = vec![
         ("grant_type", "client_credentials"),

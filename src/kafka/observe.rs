@@ -3,13 +3,14 @@
 //! Topics and log starts first, then committed offsets, then log ends: a healthy partition then has
 //! `log start ≤ committed offset ≤ log end`. Everything that fails stays where it failed; the rest goes on.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::admin::Admin;
-use super::answers::TopicAnswer;
+use super::answers::{Metadata, TopicAnswer};
 use super::client::{self, Error};
+use super::configs::{self, Configs};
 use super::connection::Connection;
 use super::failures::Failures;
 use super::groups::{self, Found, Known};
@@ -18,19 +19,20 @@ use super::request::{EARLIEST, LATEST};
 use super::selection::Selection;
 use super::{commits, outcome, topics};
 use crate::clock::Clock;
-use crate::lag::observation::{Observation, Probe, Told};
+use crate::lag::observation::{Observation, Probe, Told, TopicConfig};
 use crate::lag::reason::{Reason, Scope};
 use crate::lag::{Name, Offset};
 
 /// A cluster that is looked at again and again.
 ///
-/// Its client is replaced after a pass that had to give up requests: librdkafka would go on with them, busily. It also
-/// keeps what it once knew of a topic until the client is gone: where topics come and go without end, `recycle` is the
-/// place to give the memory back.
+/// Its client is replaced after a pass that had to give up requests: librdkafka would go on with them, busily. It is
+/// replaced too when it has met many more topics than there are, for it keeps what it once knew of a topic.
 pub struct Cluster {
     connection: Connection,
     admin: Mutex<Admin>,
     memory: Mutex<Memory>,
+    /// How long topics keep their records; `None` where that is not asked.
+    configs: Option<Arc<Mutex<Configs>>>,
 }
 
 /// What one pass leaves to the next.
@@ -38,7 +40,12 @@ pub struct Cluster {
 struct Memory {
     groups: Known,
     leaders: HashMap<Name, Vec<Option<i32>>>,
+    /// The topics that the present client was ever asked for.
+    met: HashSet<Name>,
 }
+
+/// Topics that a client may have met beyond twice those that there are, before it is replaced.
+const FORMER_TOPICS: usize = 1_000;
 
 /// The time that a pass has, and how much of it each step may use up.
 #[derive(Clone, Copy)]
@@ -60,7 +67,18 @@ impl Cluster {
     /// When the settings themselves cannot be used.
     pub fn connect(connection: &Connection, clock: Clock) -> Result<Self, Error> {
         let admin = Mutex::new(client::connect(connection, clock)?);
-        Ok(Self { connection: connection.clone(), admin, memory: Mutex::default() })
+        Ok(Self { connection: connection.clone(), admin, memory: Mutex::default(), configs: None })
+    }
+
+    /// The same, asking also how long topics keep their records: beside the passes, from the second one on, once an hour.
+    #[must_use]
+    pub fn asking_configs(self) -> Self {
+        Self { configs: Some(Arc::default()), ..self }
+    }
+
+    /// How long topics keep their records, or why that is not known; without those that were not asked for yet.
+    pub fn configs(&self) -> Arc<BTreeMap<Name, Result<TopicConfig, Reason>>> {
+        self.configs.as_ref().map(|configs| locked(configs).known()).unwrap_or_default()
     }
 
     /// One pass over the selected groups and topics; `read_committed` asks for the last stable offsets too.
@@ -139,7 +157,14 @@ impl Cluster {
         observation.cluster_id.clone_from(&metadata.cluster_id);
         observation.brokers = metadata.nodes.iter().map(|node| node.address.clone()).collect();
         let topics = topics::look(admin, &metadata, &selection.topics, budget.until(0.4), failures).await?;
-        self.memory().leaders = topics.iter().map(|t| (t.name.clone(), t.leaders.clone())).collect();
+        {
+            let mut memory = self.memory();
+            if !memory.leaders.is_empty() {
+                self.ask_configs(admin, &metadata, &topics);
+            }
+            memory.leaders = topics.iter().map(|t| (t.name.clone(), t.leaders.clone())).collect();
+            memory.met.extend(topics.iter().map(|topic| topic.name.clone()));
+        }
 
         let (known, nobody) = (self.memory().groups.clone(), Lost::new());
         let (starts, groups) = tokio::join!(
@@ -167,22 +192,48 @@ impl Cluster {
         Ok(())
     }
 
+    /// Has the settings asked for that are due, by a task that no pass waits for.
+    fn ask_configs(&self, admin: &Admin, metadata: &Metadata, topics: &[TopicAnswer]) {
+        let Some(held) = &self.configs else { return };
+        let due = locked(held).due(topics, Instant::now());
+        if due.is_empty() {
+            return;
+        }
+        let (held, admin, broker) = (held.clone(), admin.clone(), metadata.live_broker());
+        tokio::spawn(async move {
+            let answers = configs::ask(&admin, broker, &due).await;
+            locked(&held).learn(&due, answers, Instant::now());
+        });
+    }
+
     fn admin(&self) -> Admin {
         self.admin.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Puts a new client in the place of one that has left requests behind.
+    /// The topics that the present client has met: it remembers each of them for as long as it lives.
+    pub fn topics_met(&self) -> usize {
+        self.memory().met.len()
+    }
+
+    /// Puts a new client in the place of one that has left requests behind, or has met too many topics.
     fn recycle(&self, used: &Admin) {
-        if !used.hub().has_left_behind() {
+        let mut memory = self.memory();
+        let crowded = memory.met.len() > 2 * memory.leaders.len() + FORMER_TOPICS;
+        if !crowded && !used.hub().has_left_behind() {
             return;
         }
         let Ok(fresh) = client::connect(&self.connection, used.hub().clock.clone()) else { return };
         *self.admin.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
+        memory.met.clear();
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn locked(configs: &Mutex<Configs>) -> MutexGuard<'_, Configs> {
+    configs.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Asks for one offset of every partition, topic by topic.

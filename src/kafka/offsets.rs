@@ -11,16 +11,16 @@ use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 
 use super::admin::Admin;
-use super::request::NOT_ANSWERED;
+use super::request::{Ask, NOT_ANSWERED};
 use super::topics::left;
 use crate::lag::reason::Reason;
 use crate::lag::{Millis, Name, Offset, Partition};
 
 /// Partitions a request.
-const CHUNK: usize = 500;
+const CHUNK: usize = 128;
 
 /// Requests in flight to one broker.
-const IN_FLIGHT: usize = 8;
+const IN_FLIGHT: usize = 16;
 
 /// One offset wanted.
 pub(super) struct Question {
@@ -112,7 +112,7 @@ impl Line<'_> {
             return all(faults.blame(Some(self.leader), Reason::Timeout));
         }
         let rows: Vec<_> = chunk.iter().map(|i| &questions[*i]).map(|q| (q.topic.clone(), q.partition, q.at)).collect();
-        let answer = self.admin.offsets(&rows, self.read_committed, timeout);
+        let answer = self.admin.offsets(&rows, Ask { read_committed: self.read_committed, ..Ask::within(timeout) });
         let reply = match faults.guard(Some(self.leader), answer).await {
             Ok(reply) => reply,
             Err(reason) => {
@@ -122,8 +122,10 @@ impl Line<'_> {
                 return all(reason);
             }
         };
-        let places: HashMap<_, _> = rows.iter().zip(&chunk).map(|((t, p, _), index)| ((&**t, *p), *index)).collect();
-        let outcomes = reply.value.iter().filter_map(|row| {
+        // librdkafka answers in the order of the questions, whatever the broker does.
+        let answered = chunk.iter().zip(&rows).zip(&reply.value);
+        let answered = answered.filter(|((_, asked), row)| (&asked.0, asked.1) == (&row.topic, row.partition));
+        let outcomes = answered.map(|((index, _), row)| {
             let outcome = match row.error {
                 Some(code) => Err(faults.blame(Some(self.leader), code.reason())),
                 // A broker that does not answer leaves no error at its partitions.
@@ -132,7 +134,7 @@ impl Line<'_> {
                     Ok(Found { offset: row.offset, timestamp: row.timestamp, sent: reply.sent, replied: reply.replied })
                 }
             };
-            Some((*places.get(&(&*row.topic, row.partition))?, outcome))
+            (*index, outcome)
         });
         outcomes.collect()
     }
@@ -153,12 +155,12 @@ mod tests {
 
     #[test]
     fn each_leader_gets_its_partitions_in_small_requests() {
-        let mut questions: Vec<_> = (0..1200).map(|p| question("orders", p, Some(1))).collect();
-        questions.push(question("orders", 1200, Some(2)));
-        questions.push(question("orders", 1201, None));
+        let mut questions: Vec<_> = (0..384).map(|p| question("orders", p, Some(1))).collect();
+        questions.push(question("orders", 384, Some(2)));
+        questions.push(question("orders", 385, None));
         let requests = requests(&questions);
         let sizes: Vec<Vec<usize>> = requests.values().map(|chunks| chunks.iter().map(Vec::len).collect()).collect();
-        assert_eq!(sizes, vec![vec![500, 500, 200], vec![1]]);
+        assert_eq!(sizes, vec![vec![128; 3], vec![1]]);
     }
 
     #[test]

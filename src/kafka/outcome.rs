@@ -43,7 +43,12 @@ pub(super) fn groups(
                 failures.add(Scope::Group, id, *reason, &format!("committed offsets of group {id}"));
                 *reason != Reason::UnknownGroup
             }
-            Ok(_) => true,
+            Ok(_) => {
+                if !group.askable {
+                    failures.add(Scope::Group, id, Reason::UnsupportedByClient, &format!("members of group {id}"));
+                }
+                true
+            }
         }
     });
     there.collect()
@@ -52,7 +57,11 @@ pub(super) fn groups(
 /// One group of the observation.
 pub(super) fn group(found: Found, commits: Result<Commits, Reason>) -> GroupObservation {
     // Committed offsets without anybody in the lists: an old broker, or a coordinator that is silent at present.
-    let kind = if found.by_name && commits.is_ok() { GroupKind::Unknown } else { found.kind };
+    let kind = match (&commits, found.by_name, found.askable) {
+        (Ok(_), true, _) => GroupKind::Unknown,
+        (Ok(_), false, false) => GroupKind::Streams,
+        _ => found.kind,
+    };
     let Found { id, state, assignor, members, .. } = found;
     GroupObservation { id, kind, state, assignor, members, commits }
 }
@@ -67,7 +76,8 @@ pub(super) fn topics(
     let (mut starts, mut ends) = (starts.into_iter(), ends.into_iter());
     let mut stable = stable.map(Vec::into_iter);
     let observed = topics.iter().map(|topic| {
-        let partitions = topic.leaders.iter().map(|_| PartitionObservation {
+        let partitions = topic.leaders.iter().map(|leader| PartitionObservation {
+            leader: *leader,
             log_start: reading(starts.next()),
             high_watermark: reading(ends.next()),
             last_stable: stable.as_mut().map(|stable| reading(stable.next())),

@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use rdkafka::error::KafkaError;
+use rdkafka::metadata::MetadataBroker;
 use tokio::sync::oneshot;
 
 use super::admin::Admin;
-use super::answers::{Code, Metadata, Reply, TopicAnswer};
+use super::answers::{Code, Metadata, Node, Reply, TopicAnswer};
 use super::failures::Failures;
+use super::request::Ask;
 use super::selection::Patterns;
 use crate::lag::Name;
 use crate::lag::reason::{Reason, Scope};
@@ -76,7 +79,7 @@ pub(super) async fn metadata(admin: &Admin, by: Instant) -> Result<Metadata, Rea
         let mut step = Duration::from_millis(500);
         let sent = asking.hub().clock.now();
         loop {
-            let mut value = asking.metadata(step.min(left(by)));
+            let mut value = blocking_metadata(&asking, step.min(left(by)));
             match value {
                 // It would go on to ask the broker that it asked last, for as long as that one hangs.
                 Err(Code::TIMED_OUT) => asking.hub().leave_behind(),
@@ -98,6 +101,26 @@ pub(super) async fn metadata(admin: &Admin, by: Instant) -> Result<Metadata, Rea
     Ok(admin.hub().faults.guard(None, answer).await?.value)
 }
 
+fn blocking_metadata(admin: &Admin, timeout: Duration) -> Result<Metadata, Code> {
+    let all = admin.client().fetch_metadata(None, timeout).map_err(|error| match error {
+        KafkaError::MetadataFetch(code) => Code(code as i32),
+        _ => Code::TRANSPORT,
+    })?;
+    let node = |broker: &MetadataBroker| Node {
+        id: broker.id(),
+        address: format!("{}:{}", broker.host(), broker.port()).into(),
+    };
+    // What the client gives of it is never taken back: it is asked for once.
+    let known = &admin.hub().cluster_id;
+    let told = if known.get().is_none() { admin.client().fetch_cluster_id(Duration::ZERO) } else { None };
+    Ok(Metadata {
+        cluster_id: told.map(|id| known.get_or_init(|| id.into())).or_else(|| known.get()).cloned(),
+        answered_by: (all.orig_broker_id(), all.orig_broker_name().to_owned()),
+        nodes: all.brokers().iter().map(node).collect(),
+        topics: all.topics().iter().map(|topic| topic.name().into()).collect(),
+    })
+}
+
 async fn describe(
     admin: &Admin,
     metadata: &Metadata,
@@ -109,7 +132,7 @@ async fn describe(
     }
     let names: Vec<Name> = names.into_iter().collect();
     let broker = metadata.live_broker();
-    let answer = admin.topics(&names, broker, left(by));
+    let answer = admin.topics(&names, Ask { broker, ..Ask::within(left(by)) });
     Ok(admin.hub().faults.guard(broker, answer).await?.value)
 }
 

@@ -14,17 +14,19 @@ pub enum Anomaly {
     AheadOfStable,
     /// With `ReadCommitted`: an open transaction hides every record after the committed offset.
     BlockedByTransaction,
-    /// The last one or two offsets never move: most likely transaction markers, which no consumer can read.
+    /// The last one or two offsets never move, and the group was never seen beyond them: most likely transaction markers,
+    /// which no consumer can read.
     TailUnreadable,
     /// Records carry timestamps from the future.
     TimestampsAhead,
     /// Records arrive later than their timestamps say, by more than the precision that is asked for.
     TimestampsLate,
-    /// No time leads to the record at the committed offset: equal timestamps, a gap, or records out of order.
+    /// No time leads to the record at the committed offset: equal timestamps, a gap, or records out of order; or compaction
+    /// may have taken it.
     RecordHidden,
     /// The log was truncated: its end fell back.
     LogTruncated,
-    /// The partition stands still while the group advances on others.
+    /// The partition stands still while the group advances on others, and no member has it.
     Abandoned,
 }
 
@@ -57,6 +59,11 @@ impl Anomalies {
     /// Whether it is in the set.
     pub fn contains(self, anomaly: Anomaly) -> bool {
         self.0 & (1 << anomaly as u16) != 0
+    }
+
+    /// Whether ages, states and objectives leave out a partition that has these: nobody is to read what waits there.
+    pub fn leave_out(self) -> bool {
+        self.contains(Anomaly::Abandoned) || self.contains(Anomaly::TailUnreadable)
     }
 
     /// The anomalies of the set.

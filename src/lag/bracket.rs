@@ -36,6 +36,8 @@ pub struct Estimate {
     pub settled: bool,
     /// Whether no time leads to the record: equal timestamps, a gap, or records out of order.
     pub hidden: bool,
+    /// Whether compaction may have taken every record between the rows: it has taken others of this partition.
+    pub unproven: bool,
 }
 
 /// The times between which a question by time can still sharpen an age, with the offsets known there.
@@ -43,6 +45,8 @@ pub struct Estimate {
 pub struct Search {
     /// The latest time known to lead to a record at or before the committed offset.
     pub low: Millis,
+    /// How much later than `low` the log ended at `low_offset`; 0 where a record's own timestamp says so.
+    pub margin: Millis,
     /// The offset at `low`.
     pub low_offset: Offset,
     /// The earliest time known to lead past the committed offset.
@@ -51,17 +55,19 @@ pub struct Search {
     pub high_offset: Offset,
 }
 
-/// How far below a sampled log end timestamps are looked for at least: records take a while from their producer into
-/// the log, and this finds out how long.
-const TRANSIT: Millis = 1_000;
-
 /// Nothing is waiting.
-pub const CAUGHT_UP: Estimate =
-    Estimate { lag: Some(0), bound: Some(0), method: Method::CaughtUp, clock: None, settled: true, hidden: false };
+pub const CAUGHT_UP: Estimate = Estimate {
+    lag: Some(0),
+    bound: Some(0),
+    method: Method::CaughtUp,
+    clock: None,
+    settled: true,
+    hidden: false,
+    unproven: false,
+};
 
 /// No committed offset: no number, never 0.
-pub const NO_COMMIT: Estimate =
-    Estimate { lag: None, bound: None, method: Method::NoCommit, clock: None, settled: true, hidden: false };
+pub const NO_COMMIT: Estimate = Estimate { lag: None, bound: None, method: Method::NoCommit, ..CAUGHT_UP };
 
 /// How exact an age should be: `precision`, or one percent of the age where that is more.
 pub fn wanted(precision: Millis, lag: Millis) -> Millis {
@@ -72,7 +78,24 @@ pub fn wanted(precision: Millis, lag: Millis) -> Millis {
 ///
 /// The append clock answers where its rows enclose the offset and are near enough together for `precision`;
 /// otherwise record timestamps narrow its bracket, or stand in for it.
+///
+/// Where compaction took every record between the rows, the first survivor behind them counts; that there is none
+/// before it is told by timestamps.
 pub fn estimate(history: &History, question: Question, precision: Millis) -> Estimate {
+    let runs = history.runs_around(question.committed);
+    if let Some((survivor, doubt)) = beyond_gap(history, question, runs) {
+        let found = between(history, Question { committed: survivor.offset, ..question }, precision);
+        let slack = if found.clock == Some(Clock::Append) { history.slack(question.now) } else { 0 };
+        let bound = found.bound.map(|bound| bound.max(doubt).saturating_add(slack));
+        return Estimate { bound, clock: Some(Clock::Producer), settled: true, hidden: true, ..found };
+    }
+    let found = between(history, question, precision);
+    let unproven = history.compacted && found.clock == Some(Clock::Append) && !survives(history, question, runs);
+    if unproven { Estimate { bound: None, unproven, hidden: true, ..found } } else { found }
+}
+
+/// By the rows of either clock around the committed offset.
+fn between(history: &History, question: Question, precision: Millis) -> Estimate {
     let runs = history.runs_around(question.committed);
     let append = enclosed(runs, question);
     if let Some(append) = append
@@ -101,6 +124,7 @@ pub fn search(history: &History, question: Question) -> Option<Search> {
     let (below, above) = history.facts_around(question.committed);
     let mut search = Search {
         low: below.map_or(Millis::MIN, |fact| fact.at),
+        margin: 0,
         low_offset: below.map_or(0, |fact| fact.offset),
         high: runs.1.map_or(question.seen, |run| run.first).min(question.now),
         high_offset: runs.1.map_or(question.end, |run| run.offset),
@@ -112,12 +136,58 @@ pub fn search(history: &History, question: Question) -> Option<Search> {
         }
     }
     if let Some(run) = runs.0 {
-        let earliest = run.last - TRANSIT.max(2 * history.slack(question.now));
+        let earliest = run.last - history.transit(question.now);
         if earliest > search.low {
             (search.low, search.low_offset) = (earliest.min(search.high), run.offset);
+            search.margin = run.last - earliest;
         }
     }
     (search.low > Millis::MIN).then_some(search)
+}
+
+/// A time that tells whether the record that an age stands on is still there; `None` before the ladder was asked.
+///
+/// Where no record is known yet, most likely one between the committed offset and the row above it.
+pub fn check(history: &History, question: Question) -> Option<Millis> {
+    let runs = history.runs_around(question.committed);
+    let (below, above) = history.facts_around(question.committed);
+    let found = below.filter(|fact| fact.offset == question.committed);
+    if let Some(known) = found.or_else(|| above.filter(|_| is_proven(history, question))) {
+        return Some(known.from);
+    }
+    let search = search(history, question)?;
+    let value = enclosed(runs, question).and_then(|append| append.lag).map(|lag| question.now - lag);
+    let between = value.map_or(search.low + 1, |value| value + (search.high - value) / 2);
+    (search.high > search.low + 1).then(|| between.clamp(search.low + 1, search.high - 1))
+}
+
+/// Whether an answer shows that the age is that of a record which is there, or of the first one behind a gap.
+pub fn is_proven(history: &History, question: Question) -> bool {
+    let runs = history.runs_around(question.committed);
+    survives(history, question, runs) || beyond_gap(history, question, runs).is_some()
+}
+
+/// Whether a record is known to be there between the committed offset and the row above it.
+fn survives(history: &History, question: Question, (_, upper): (Option<Run>, Option<Run>)) -> bool {
+    let (below, above) = history.facts_around(question.committed);
+    let inside = above.zip(upper).is_some_and(|(fact, run)| fact.offset < run.offset);
+    inside || below.is_some_and(|fact| fact.offset == question.committed)
+}
+
+/// The first record behind the rows around the committed offset, where none between them is left: a question from
+/// before the lower row, or from the beginning of time, led there. Where one from right after the record below did, records of the same timestamp as that
+/// one may stand between, and the distance to it is in doubt.
+fn beyond_gap(history: &History, question: Question, runs: (Option<Run>, Option<Run>)) -> Option<(Fact, Millis)> {
+    let (lower, upper) = (runs.0, runs.1?);
+    let (below, above) = history.facts_around(question.committed);
+    let above = above.filter(|fact| fact.offset >= upper.offset && fact.offset < question.end)?;
+    let below = match below {
+        Some(fact) if fact.offset == question.committed => return None,
+        below => below.map_or(Millis::MIN, |fact| fact.at),
+    };
+    let before = lower.map_or(0, |run| run.last.saturating_sub(history.transit(question.now)).saturating_add(1));
+    let next = history.compacted && above.from <= below.saturating_add(1);
+    (above.from <= before).then_some((above, 0)).or(next.then(|| (above, above.at - below)))
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -134,6 +204,11 @@ impl Limits {
     fn hold(self, time: Millis) -> bool {
         self.low.saturating_sub(self.seen) <= time && time <= self.high.saturating_add(self.seen)
     }
+
+    /// The time in the bracket that is nearest to that of a timestamp: the record was written then, or entered later.
+    fn clamp(self, time: Millis) -> Millis {
+        time.clamp(self.low, self.high.max(self.low))
+    }
 }
 
 /// Between two sampled log ends. Record `committed` came after the last request that saw the lower end.
@@ -149,22 +224,22 @@ fn enclosed((below, above): (Option<Run>, Option<Run>), question: Question) -> O
 fn by_timestamps(history: &History, question: Question, limits: Limits) -> Option<Estimate> {
     let (below, above) = history.facts_around(question.committed);
     if let Some(fact) = below.filter(|fact| fact.offset == question.committed) {
-        return limits.hold(fact.at).then(|| record(question, fact, limits.slack));
+        return limits.hold(fact.at).then(|| record(question, fact, limits));
     }
     if let (None, Some(first)) = (below, above)
         && first.from <= 0
     {
-        return limits.hold(first.at).then(|| record(question, first, limits.slack));
+        return limits.hold(first.at).then(|| record(question, first, limits));
     }
     let search = search(history, question)?;
-    let blind = blind(history, question);
+    let blind = is_blind(history, question);
     let closed = search.high <= search.low + 1;
     let below = below.filter(|fact| limits.hold(fact.at));
     if below.is_none() && (closed || search.high >= limits.high) {
         return None;
     }
-    let run = history.runs_around(question.committed).0;
-    let (low, low_offset) = below.map(|f| (f.at, f.offset)).or(run.map(|run| (limits.low, run.offset)))?;
+    let run = history.runs_around(question.committed).0.map(|run| (limits.low, run.offset));
+    let (low, low_offset) = below.map(|fact| (limits.clamp(fact.at), fact.offset)).into_iter().chain(run).max()?;
     let high = upper(history, question, above, limits);
     let reach = search.high.clamp(low, high.max(low));
     let share = (question.committed - low_offset) as f64 / (search.high_offset - low_offset).max(1) as f64;
@@ -178,18 +253,19 @@ fn by_timestamps(history: &History, question: Question, limits: Limits) -> Optio
 fn exhausted(history: &History, question: Question) -> bool {
     let found = history.facts_around(question.committed).0.is_some_and(|fact| fact.offset == question.committed);
     let closed = search(history, question).is_some_and(|search| search.high <= search.low + 1);
-    found || closed || blind(history, question)
+    found || closed || is_blind(history, question)
 }
 
 /// Whether a record from the future stands before the committed offset: every later time leads to that one.
-fn blind(history: &History, question: Question) -> bool {
+pub fn is_blind(history: &History, question: Question) -> bool {
     history.ahead.is_some_and(|ahead| ahead.offset <= question.committed)
 }
 
 /// A question by time led to the very record.
-fn record(question: Question, fact: Fact, slack: Millis) -> Estimate {
-    let estimate = found(question, fact.at, (fact.at, fact.at), Method::Record, Clock::Producer);
-    Estimate { bound: Some(1 + slack), settled: true, ..estimate }
+fn record(question: Question, fact: Fact, limits: Limits) -> Estimate {
+    let at = limits.clamp(fact.at);
+    let estimate = found(question, at, (at, at), Method::Record, Clock::Producer);
+    Estimate { bound: Some(1 + limits.slack), settled: true, ..estimate }
 }
 
 /// The proven upper end on the producer clock. The time asked for counts only where a record is known to survive
@@ -197,7 +273,7 @@ fn record(question: Question, fact: Fact, slack: Millis) -> Estimate {
 fn upper(history: &History, question: Question, above: Option<Fact>, limits: Limits) -> Millis {
     let survivor = history.runs_around(question.committed).1;
     let fact = above.map(|fact| match survivor {
-        Some(run) if run.offset <= fact.offset => fact.from,
+        Some(run) if run.offset <= fact.offset && !history.compacted => fact.from,
         _ => fact.at,
     });
     let silence = history.silence.filter(|(_, below)| *below > question.committed).map(|(time, _)| time);
@@ -208,7 +284,7 @@ fn upper(history: &History, question: Question, above: Option<Fact>, limits: Lim
 fn at_least(history: &History, question: Question, high: Millis) -> Estimate {
     let oldest = history.facts_around(question.committed).1.map_or(high, |fact| fact.at.min(high));
     let lag = Some((question.now - oldest).max(0));
-    Estimate { lag, bound: None, method: Method::AtLeast, clock: None, settled: false, hidden: false }
+    Estimate { lag, bound: None, method: Method::AtLeast, clock: None, settled: false, hidden: false, unproven: false }
 }
 
 fn found(question: Question, time: Millis, (low, high): (Millis, Millis), method: Method, clock: Clock) -> Estimate {
@@ -220,5 +296,6 @@ fn found(question: Question, time: Millis, (low, high): (Millis, Millis), method
         clock: Some(clock),
         settled: false,
         hidden: false,
+        unproven: false,
     }
 }

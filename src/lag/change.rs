@@ -31,9 +31,9 @@ impl History {
     /// What has changed since it was last stored; the whole story unless it is `rewritten`.
     pub fn change(&self) -> Change {
         let mut newest_first = self.runs.iter().rev();
-        let newest = newest_first.next().copied();
+        let newest = newest_first.next();
         Change {
-            before: newest_first.next().copied(),
+            before: newest_first.next(),
             newest,
             learnt: self.learnt.clone(),
             silence: self.silence,
@@ -61,6 +61,6 @@ impl History {
     pub fn stored(&mut self) {
         self.unsaved = false;
         self.rewritten = false;
-        self.learnt.clear();
+        self.learnt = Vec::new();
     }
 }

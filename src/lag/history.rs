@@ -4,10 +4,14 @@
 //! timestamps say. How an age follows from them is left to `bracket`; which times to ask is left to `refine`.
 
 use super::observation::Reading;
+use super::packed::{Packed, Row};
 use super::{Millis, Offset};
 
 /// One day, over which a seen disorder of timestamps fades.
 const DAY: Millis = 86_400_000;
+
+/// How long records take from their producer into the log at most, before it was seen how long.
+const TRANSIT: Millis = 1_000;
 
 /// Facts of one sample above which a history is stored anew rather than by what was learnt.
 const LEARNT: usize = 64;
@@ -37,6 +41,26 @@ pub struct Fact {
     pub offset: Offset,
 }
 
+impl Row for Run {
+    fn numbers(self) -> [i64; 3] {
+        [self.first, self.last, self.offset]
+    }
+
+    fn of([first, last, offset]: [i64; 3]) -> Self {
+        Self { first, last, offset }
+    }
+}
+
+impl Row for Fact {
+    fn numbers(self) -> [i64; 3] {
+        [self.from, self.at, self.offset]
+    }
+
+    fn of([from, at, offset]: [i64; 3]) -> Self {
+        Self { from, at, offset }
+    }
+}
+
 /// What became of a log end that was offered to a history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seen {
@@ -54,13 +78,15 @@ pub enum Seen {
 #[derive(Debug, Clone, Default)]
 pub struct History {
     /// Sampled log ends.
-    pub runs: Vec<Run>,
+    pub runs: Packed<Run>,
     /// Answers by time.
-    pub facts: Vec<Fact>,
+    pub facts: Packed<Fact>,
     /// Every record below this offset is older than this time: the latest question that found no record.
     pub silence: Option<(Millis, Offset)>,
     /// The first record from the future, until its time has come.
     pub ahead: Option<Fact>,
+    /// Whether an answer has skipped records that were sampled: compaction took them. Not stored; it is seen again.
+    pub compacted: bool,
     /// Whether the ladder of past times was asked.
     pub backfilled: bool,
     /// Whether anything has changed since it was last stored, besides the `last` of a newest run that is `current`.
@@ -95,7 +121,7 @@ impl History {
             self.note_disorder(fact.offset, fact.at, reading.replied);
             self.rewritten = true;
         }
-        let Some(&newest) = self.runs.last() else {
+        let Some(newest) = self.runs.last() else {
             self.rewritten = true;
             return self.push(fresh, Seen::Grown);
         };
@@ -103,9 +129,7 @@ impl History {
             self.fallen = None;
             self.unsaved |= !self.current;
             self.current = true;
-            if let Some(run) = self.runs.last_mut() {
-                run.last = run.last.max(reading.sent);
-            }
+            self.runs.change_last(|run| Run { last: run.last.max(reading.sent), ..run });
             return Seen::Same;
         }
         if reading.offset < newest.offset {
@@ -129,6 +153,20 @@ impl History {
         self.push(fresh, Seen::Grown)
     }
 
+    /// Takes note that the clock was set, forward or back, and shows `now`.
+    ///
+    /// Whether it had been wrong until then, or had stood still with the machine, is not known: each row is where it was,
+    /// or by as much later, or earlier.
+    pub fn clock_set(&mut self, by: Millis, now: Millis) {
+        // Rows in the future are pulled back by the next sight, which goes further.
+        let future = self.runs.last().is_some_and(|run| run.first.max(run.last) > now);
+        if !future {
+            let first = |run: Run| run.first.max((run.first + by).min(now));
+            self.runs.change(|run| Run { first: first(run), last: run.last + by.min(0), ..run });
+        }
+        (self.unsaved, self.rewritten) = (true, true);
+    }
+
     /// Takes note that the last sample did not see this partition's end.
     pub fn miss(&mut self) {
         self.unsaved |= self.current;
@@ -140,7 +178,8 @@ impl History {
     /// `replied` tells timestamps from the future, `end` is the log end that was seen before the question was sent.
     pub fn learn(&mut self, time: Millis, found: Option<(Offset, Millis)>, replied: Millis, end: Offset) {
         self.unsaved = true;
-        self.backfilled = true;
+        // The ladder ends with the beginning of time.
+        self.backfilled |= time <= 0;
         let Some((offset, at)) = found else {
             match self.silence {
                 Some((asked, below)) if below == end && asked <= time => {}
@@ -154,6 +193,7 @@ impl History {
             return;
         }
         self.note_disorder(offset, at, replied);
+        self.note_gap(time, offset, replied);
         let fact = Fact { from: time.min(at), at, offset };
         self.insert(fact);
         self.rewritten |= self.learnt.len() >= LEARNT;
@@ -167,12 +207,18 @@ impl History {
     /// Puts a fact in its place, over those that it outdates.
     pub(super) fn insert(&mut self, fact: Fact) {
         let index = self.facts.partition_point(|known| known.offset < fact.offset);
-        match self.facts.get_mut(index) {
-            Some(known) if known.offset == fact.offset && known.at == fact.at => known.from = known.from.min(fact.from),
-            Some(known) if known.offset == fact.offset => *known = fact,
-            _ => self.facts.insert(index, fact),
-        }
-        self.drop_contradictions(index);
+        let fact = match self.facts.get(index).filter(|known| known.offset == fact.offset) {
+            Some(known) => {
+                let from = if known.at == fact.at { known.from.min(fact.from) } else { fact.from };
+                self.facts.set(index, Fact { from, ..fact });
+                Fact { from, ..fact }
+            }
+            None => {
+                self.facts.insert(index, fact);
+                fact
+            }
+        };
+        self.drop_contradictions(fact);
     }
 
     /// How far timestamps were seen to lie from the time at which their records entered the log, fading over a day.
@@ -183,16 +229,21 @@ impl History {
         })
     }
 
+    /// How far a record's timestamp may lie before its entry into the log: what is usual, or twice what was seen.
+    pub fn transit(&self, now: Millis) -> Millis {
+        TRANSIT.max(2 * self.slack(now))
+    }
+
     /// The last run that ended at or before `offset`, and the first that ended after it.
     pub fn runs_around(&self, offset: Offset) -> (Option<Run>, Option<Run>) {
         let above = self.runs.partition_point(|run| run.offset <= offset);
-        (above.checked_sub(1).and_then(|i| self.runs.get(i)).copied(), self.runs.get(above).copied())
+        (above.checked_sub(1).and_then(|i| self.runs.get(i)), self.runs.get(above))
     }
 
     /// The last fact at or before `offset`, and the first after it.
     pub fn facts_around(&self, offset: Offset) -> (Option<Fact>, Option<Fact>) {
         let above = self.facts.partition_point(|fact| fact.offset <= offset);
-        (above.checked_sub(1).and_then(|i| self.facts.get(i)).copied(), self.facts.get(above).copied())
+        (above.checked_sub(1).and_then(|i| self.facts.get(i)), self.facts.get(above))
     }
 
     fn push(&mut self, run: Run, seen: Seen) -> Seen {
@@ -203,14 +254,18 @@ impl History {
         seen
     }
 
-    /// A clock that went back must not leave rows in the future.
+    /// A clock that went back must not leave rows in the future. Since when it had been wrong is not known: each row is
+    /// where it was, or earlier by what the clock went back. That is what can be seen of it, and the time between the
+    /// two samples, which is taken to be no longer.
     fn pull_back(&mut self, reading: Reading) {
-        for run in self.runs.iter_mut().rev() {
-            if run.first <= reading.replied && run.last <= reading.sent {
-                break;
-            }
-            run.first = run.first.min(reading.replied);
-            run.last = run.last.min(reading.sent);
+        let newest = self.runs.last().map_or(Millis::MIN, |run| run.first.max(run.last));
+        if newest > reading.replied {
+            let back = 2 * (newest - reading.replied);
+            self.runs.change(|run| Run {
+                first: run.first.min(reading.replied),
+                last: run.last.min(run.first).min(reading.sent) - back,
+                ..run
+            });
             self.rewritten = true;
         }
         let known = self.facts.len();
@@ -234,18 +289,20 @@ impl History {
         }
     }
 
+    /// Records between two runs entered after the lower one. Where a question from well before leads past all of them,
+    /// none is left.
+    fn note_gap(&mut self, time: Millis, offset: Offset, now: Millis) {
+        let entered = time.saturating_add(self.transit(now));
+        let below = self.runs.partition_point(|run| run.last < entered);
+        self.compacted |= self.runs.get(below + 1).is_some_and(|above| above.offset <= offset);
+    }
+
     /// Offsets and timestamps of answers rise together; a neighbour that disagrees with the newest answer is outdated.
-    fn drop_contradictions(&mut self, index: usize) {
-        let fact = self.facts[index];
-        let mut position = 0;
-        self.facts.retain(|other| {
-            let keep = match position.cmp(&index) {
-                std::cmp::Ordering::Less => other.at < fact.from,
-                std::cmp::Ordering::Equal => true,
-                std::cmp::Ordering::Greater => other.from > fact.at,
-            };
-            position += 1;
-            keep
+    fn drop_contradictions(&mut self, fact: Fact) {
+        self.facts.retain(|other| match other.offset.cmp(&fact.offset) {
+            std::cmp::Ordering::Less => other.at < fact.from,
+            std::cmp::Ordering::Equal => true,
+            std::cmp::Ordering::Greater => other.from > fact.at,
         });
     }
 }

@@ -1,18 +1,23 @@
 //! What one monitor remembers between samples: histories of partitions, progress of groups, the last observation.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use super::conduct::Conduct;
 use super::history::{History, Seen};
-use super::observation::{GroupObservation, Observation, PartitionObservation, TopicObservation};
+use super::observation::{GroupObservation, Observation, PartitionObservation, TopicConfig, TopicObservation};
 use super::policy::Policy;
 use super::progress::Progress;
 use super::reason::{Reason, Scope};
-use super::report::State;
+use super::report::{Ends, State};
 use super::thin::thin;
 use super::{Millis, Name, Offset, Partition, TopicId};
 
 /// How long after a group went OFFLINE its topics still get history rows at the fine cadence.
 const FINE_AFTER_OFFLINE: Millis = 3_600_000;
+
+/// How far two clocks of one machine may be apart by chance between two passes, beside a thousandth of the time.
+const CLOCK_JITTER: Millis = 2_000;
 
 /// Everything that one monitor remembers.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +26,10 @@ pub struct Memory {
     pub topics: BTreeMap<Name, TopicMemory>,
     /// Groups by id, and their topics by name.
     pub groups: BTreeMap<Name, BTreeMap<Name, Progress>>,
+    /// Groups as a whole, by id.
+    pub conducts: BTreeMap<Name, Conduct>,
+    /// By how much the clock was set between the last two passes, forward or back; 0 where it was not.
+    pub clock_set: Millis,
     /// The last pass; what it may have missed stands in it as the pass before saw it, unanswered.
     pub last: Observation,
 }
@@ -32,8 +41,12 @@ pub struct TopicMemory {
     pub id: Option<TopicId>,
     /// One entry a partition.
     pub partitions: Vec<PartitionMemory>,
+    /// Start and end of each partition's log as of the last judgement, which the reports of all groups share.
+    pub ends: Arc<[Ends]>,
     /// Whether no group needs history rows at the fine cadence.
     pub coarse: bool,
+    /// Whether its settings say that it is never compacted; `false` where they are not known.
+    pub only_deleted: bool,
 }
 
 /// One partition of a topic.
@@ -65,6 +78,12 @@ impl Memory {
             *self = Self::default();
         }
         let before = std::mem::take(&mut self.last);
+        self.clock_set = clock_set(&before, &observation);
+        if self.clock_set != 0 {
+            let histories = self.topics.values_mut().flat_map(|topic| &mut topic.partitions);
+            histories.for_each(|partition| partition.history.clock_set(self.clock_set, observation.started));
+            self.groups.values_mut().flat_map(BTreeMap::values_mut).for_each(|known| known.clock_set(self.clock_set));
+        }
         self.last = completed(observation, before);
         let last = std::mem::take(&mut self.last);
         self.topics.retain(|name, _| last.topic(name).is_some());
@@ -72,6 +91,14 @@ impl Memory {
             self.remember_topic(topic, policy, last.finished);
         }
         self.last = last;
+    }
+
+    /// Takes in the settings of topics, as far as they are known.
+    pub fn told_configs(&mut self, configs: &BTreeMap<Name, Result<TopicConfig, Reason>>) {
+        for (name, topic) in &mut self.topics {
+            let config = configs.get(name).and_then(|config| config.as_ref().ok());
+            topic.only_deleted = config.is_some_and(|config| config.cleanup_policy.as_deref() == Some("delete"));
+        }
     }
 
     /// What is remembered of one partition.
@@ -82,6 +109,16 @@ impl Memory {
     /// What is remembered of one partition, to change it.
     pub fn partition_mut(&mut self, topic: &str, partition: Partition) -> Option<&mut PartitionMemory> {
         self.topics.get_mut(topic)?.partitions.get_mut(usize::try_from(partition).ok()?)
+    }
+
+    /// The partitions whose logs the last pass found truncated.
+    pub fn truncated(&self) -> impl Iterator<Item = (&Name, Partition)> {
+        let since = self.last.started;
+        let found = move |known: &PartitionMemory| known.truncated.is_some_and(|at| at >= since);
+        self.topics.iter().flat_map(move |(topic, known)| {
+            let partitions = (0..).zip(&known.partitions).filter(move |(_, known)| found(known));
+            partitions.map(move |(partition, _)| (topic, partition))
+        })
     }
 
     /// Chooses the cadence of history rows from the states of the groups on each topic.
@@ -105,8 +142,8 @@ impl Memory {
             *memory = TopicMemory::default();
             for commit in self.groups.values_mut().filter_map(|topics| topics.get_mut(&topic.name)) {
                 commit.start_over();
-                commit.partitions.iter_mut().for_each(|commit| commit.former = commit.committed.is_some());
             }
+            self.conducts.values_mut().for_each(|conduct| conduct.stuck.retain(|stuck| stuck.topic != topic.name));
         }
         memory.id = topic.id.or(memory.id);
         // Kafka never takes partitions from a topic; one pass that shows fewer is wrong.
@@ -119,6 +156,13 @@ impl Memory {
             partition.remember(seen, spacing);
             thin(&mut partition.history, policy.rows_per_partition, now);
         }
+    }
+}
+
+impl TopicMemory {
+    /// Takes note of where the logs start and end now.
+    pub fn tell_ends(&mut self, read_committed: bool) {
+        self.ends = self.partitions.iter().map(|known| (known.log_start, known.end(read_committed))).collect();
     }
 }
 
@@ -188,6 +232,14 @@ impl Observation {
     }
 }
 
+/// By how much the clock was set between two passes. Clocks are not exact, and are brought into step slowly all the time.
+fn clock_set(before: &Observation, now: &Observation) -> Millis {
+    let [Some(then), Some(uptime)] = [before.uptime, now.uptime] else { return 0 };
+    let passed = uptime - then;
+    let by = now.started - before.started - passed;
+    if by.abs() > CLOCK_JITTER + passed / 1_000 { by } else { 0 }
+}
+
 /// Why a pass may have missed topics or groups that still exist, if it may.
 fn blindness(observation: &Observation) -> Option<Reason> {
     let failure = observation.failures.iter().find(|failure| failure.scope == Scope::Cluster)?;
@@ -222,4 +274,58 @@ fn completed(mut now: Observation, before: Observation) -> Observation {
     }
     now.cluster_id = now.cluster_id.or(before.cluster_id);
     now
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lag::observation::Reading;
+    use crate::lag::reason::Failure;
+    use crate::lag::tests::{POLICY, ZERO};
+
+    fn pass(minute: Millis, topics: &[(&str, Offset)]) -> Observation {
+        let now = ZERO + minute * 60_000;
+        let reading = |offset| Ok(Reading { offset, sent: now, replied: now });
+        let topic = |(name, end): &(&str, Offset)| TopicObservation {
+            name: (*name).into(),
+            id: Some([1; 16]),
+            replication_factor: 1,
+            partitions: vec![PartitionObservation {
+                leader: Some(0),
+                log_start: reading(0),
+                high_watermark: reading(*end),
+                last_stable: None,
+            }],
+        };
+        Observation {
+            started: now,
+            finished: now,
+            topics: topics.iter().map(topic).collect(),
+            ..Observation::default()
+        }
+    }
+
+    #[test]
+    fn topics_that_could_not_be_described_are_not_gone_however_many_they_are() {
+        let (mut memory, policy) = (Memory::default(), POLICY);
+        let names: Vec<String> = (10..60).map(|n| format!("t{n}")).collect();
+        let topics: Vec<_> = names.iter().map(|name| (name.as_str(), 5)).collect();
+        memory.remember(pass(0, &topics), &policy);
+        let failure = |name: &String| Failure::new(Scope::Topic, name, Reason::NoLeader, String::new());
+        let failures = names.iter().skip(1).map(failure).collect();
+        memory.remember(Observation { failures, ..pass(1, &topics[..1]) }, &policy);
+        assert_eq!(memory.topics.len(), 50);
+        assert_eq!(memory.last.topics[49].partitions[0].high_watermark, Err(Reason::NoLeader));
+        memory.remember(pass(2, &topics[..1]), &policy);
+        assert_eq!(memory.topics.len(), 1, "nobody says any more that they are there");
+    }
+
+    #[test]
+    fn a_truncation_is_told_of_the_pass_that_found_it() {
+        let (mut memory, policy) = (Memory::default(), POLICY);
+        for (minute, end, told) in [(0, 9, 0), (1, 5, 0), (2, 5, 1), (3, 6, 0)] {
+            memory.remember(pass(minute, &[("t", end)]), &policy);
+            assert_eq!(memory.truncated().count(), told, "minute {minute}");
+        }
+    }
 }

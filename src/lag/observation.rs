@@ -3,7 +3,7 @@
 //! `kafka` fills it; nothing here decides what the figures mean.
 
 use super::reason::{Failure, Reason};
-use super::{Millis, Name, Offset, Partition, TopicId};
+use super::{BrokerId, Millis, Name, Offset, Partition, TopicId};
 
 /// One pass over a cluster: topics and their log starts, then committed offsets, then log ends, in that order.
 ///
@@ -14,6 +14,9 @@ pub struct Observation {
     pub started: Millis,
     /// When the last reply was in.
     pub finished: Millis,
+    /// What a clock that nobody sets showed when the pass began; only differences mean anything. `None` where there is
+    /// none.
+    pub uptime: Option<Millis>,
     /// Kafka's own id of the cluster, where it could be read.
     pub cluster_id: Option<Name>,
     /// `host:port` of every live broker, by broker id.
@@ -53,9 +56,22 @@ pub struct TopicObservation {
     pub partitions: Vec<PartitionObservation>,
 }
 
+/// How long a topic keeps its records, as far as it is set.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TopicConfig {
+    /// `retention.ms`: milliseconds, -1 for ever.
+    pub retention_ms: Option<i64>,
+    /// `retention.bytes`, of each partition; -1 for no limit.
+    pub retention_bytes: Option<i64>,
+    /// `cleanup.policy`: delete, compact, or both by comma.
+    pub cleanup_policy: Option<Name>,
+}
+
 /// One partition of the pass.
 #[derive(Debug, Clone)]
 pub struct PartitionObservation {
+    /// The broker that leads it; `None` where no replica is alive.
+    pub leader: Option<BrokerId>,
     /// The first readable offset.
     pub log_start: Answer,
     /// The high watermark: the end of the log for everybody.
@@ -115,7 +131,7 @@ pub struct Member {
 }
 
 /// Which protocol a group speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GroupKind {
     /// The consumer protocol with client-side assignment, or a group of committed offsets without members.
@@ -131,7 +147,7 @@ pub enum GroupKind {
 }
 
 /// Kafka's own state of a consumer group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 pub enum GroupState {
     /// Members are joining.
     PreparingRebalance,

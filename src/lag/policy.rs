@@ -13,7 +13,7 @@ pub struct Policy {
     pub offline_after_samples: u32,
     /// Time without progress before a group is OFFLINE.
     pub offline_after: Millis,
-    /// The largest age of a group that counts as keeping up.
+    /// The largest age with which a group that was behind is ONLINE again.
     pub online_threshold: Millis,
     /// History rows kept a partition.
     pub rows_per_partition: usize,

@@ -1,14 +1,23 @@
 //! What is remembered of one group on one topic between samples: its state, and how its commits move.
 
 use std::collections::VecDeque;
+use std::num::NonZero;
+
+use serde::{Deserialize, Serialize};
 
 use super::policy::Policy;
 use super::report::State;
 use super::state::patience;
-use super::{Millis, Offset};
+use super::{Millis, Offset, Partition};
 
 /// Samples over which trend and rates are measured.
 pub const WINDOW: usize = 10;
+
+/// Good samples in a row that a partition is seen to be stuck in before it counts as such.
+const STUCK_SAMPLES: u16 = 4;
+
+/// Samples without a move that are enough for every policy: how many there were is not stored.
+const LONG: u16 = u16::MAX;
 
 /// Gaps between advances from which the commit interval is taken.
 const GAPS: usize = 8;
@@ -38,6 +47,8 @@ pub struct Progress {
     pub ages: VecDeque<(Millis, Millis)>,
     /// One entry a partition.
     pub partitions: Vec<Commit>,
+    /// What stood still for long enough at the last good sample to be left out of the maximum, by partition.
+    pub standing: Vec<Standing>,
     /// Whether something that must survive a restart has changed since it was last stored.
     pub unsaved: bool,
     /// Whether it was read back from storage and has seen no sample since.
@@ -54,24 +65,52 @@ pub struct Commit {
     /// Since when it has not moved.
     pub still_since: Millis,
     /// Samples in a row in which it has not moved.
-    pub still_samples: u32,
+    pub still_samples: u16,
     /// Samples in a row in which it lay beyond the log end.
-    pub beyond: u32,
+    pub beyond: u16,
     /// Whether the topic was deleted and created again since it last moved.
     pub former: bool,
+    /// When a member last had the partition; 0 before one had.
+    pub held: Millis,
+    /// Whether it once rested at the very end of the log: the group reads tails here, so that one which it leaves unread
+    /// is no marker of a transaction.
+    pub rested: bool,
+    /// Since when something readable waits while the offset does not move; meaningless before `waiting_samples`.
+    pub waiting_since: Millis,
+    /// The last good sample in which that was so.
+    pub waiting_seen: Millis,
+    /// Good samples in a row in which that was so.
+    pub waiting_samples: u16,
     /// Two earlier sights, from which rates are measured; the older one first.
     pub anchors: [Option<Anchor>; 2],
+}
+
+/// A partition that has stood still for long enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// The partition.
+    pub partition: Partition,
+    /// The committed offset that does not move.
+    pub committed: Offset,
+    /// Since when it has not moved.
+    pub since: Millis,
 }
 
 /// Offsets at an earlier time.
 #[derive(Debug, Clone, Copy)]
 pub struct Anchor {
-    /// When.
-    pub time: Millis,
+    /// When; never 0, so that where there is none takes no room of its own.
+    pub time: NonZero<Millis>,
     /// The committed offset then.
     pub committed: Offset,
     /// The log end then.
     pub end: Offset,
+}
+
+impl Anchor {
+    fn since(self, earlier: Self) -> Millis {
+        self.time.get() - earlier.time.get()
+    }
 }
 
 /// Records a second, read and written.
@@ -116,14 +155,85 @@ impl Progress {
         self.static_samples >= policy.offline_after_samples && now - since >= patience(policy, self.commit_interval())
     }
 
-    /// Forgets what was counted on a former life of the topic.
+    /// Forgets all of a former life of the topic but the committed offsets, by which one that moves is known.
     pub fn start_over(&mut self) {
-        self.unsaved |= self.static_samples > 0;
-        (self.static_samples, self.static_since, self.behind_samples) = (0, None, 0);
-        self.ages.clear();
-        for commit in &mut self.partitions {
-            *commit = Commit { committed: commit.committed, read: commit.read, ..Commit::default() };
+        let former = |commit: &Commit| Commit {
+            committed: commit.committed,
+            read: commit.read,
+            former: commit.committed.is_some(),
+            ..Commit::default()
+        };
+        let partitions = self.partitions.iter().map(former).collect();
+        *self = Self { partitions, unsaved: true, ..Self::default() };
+    }
+
+    /// Takes note of the partitions that have stood still for long enough.
+    pub fn stand(&mut self, found: impl Iterator<Item = Partition>) {
+        let (mut known, mut same) = (self.standing.iter(), true);
+        let mut standing = Vec::new();
+        for partition in found {
+            let commit = usize::try_from(partition).ok().and_then(|index| self.partitions.get(index));
+            let Some((committed, since)) = commit.and_then(|commit| Some((commit.committed?, commit.still_since)))
+            else {
+                continue;
+            };
+            let now = Standing { partition, committed, since };
+            same &= known.next() == Some(&now);
+            standing.push(now);
         }
+        if !same || known.next().is_some() {
+            self.standing = standing;
+            self.unsaved = true;
+        }
+    }
+
+    /// What is left of it after a restart, whose last sample before was at `sampled`.
+    pub fn restored(self, sampled: Millis) -> Self {
+        let Self { state, since, static_samples, static_since, gaps, committed_sum, standing, .. } = self;
+        Self {
+            state,
+            since,
+            static_samples,
+            static_since,
+            gaps,
+            committed_sum,
+            standing,
+            // Who did not stand still at the last sample had advanced, or had nothing to read.
+            last_advance: Some(static_since.unwrap_or(sampled)),
+            restored: true,
+            ..Self::default()
+        }
+    }
+
+    /// Takes up, after a restart, what was known of partitions that stood still.
+    pub fn stand_again(&mut self) {
+        for standing in &self.standing {
+            let Ok(index) = usize::try_from(standing.partition) else { continue };
+            if self.partitions.len() <= index {
+                self.partitions.resize_with(index + 1, Commit::default);
+            }
+            if let Some(commit) = self.partitions.get_mut(index) {
+                let (committed, read) = (Some(standing.committed), commit.read.max(standing.since));
+                *commit =
+                    Commit { committed, read, still_since: standing.since, still_samples: LONG, ..commit.clone() };
+            }
+        }
+    }
+
+    /// Takes note that the clock was set, forward or back: what was counted in time is as long as it was.
+    pub fn clock_set(&mut self, by: Millis) {
+        for time in [&mut self.static_since, &mut self.last_advance, &mut self.gap_from].into_iter().flatten() {
+            *time += by;
+        }
+        for commit in &mut self.partitions {
+            for time in [&mut commit.still_since, &mut commit.waiting_since, &mut commit.waiting_seen] {
+                *time += by;
+            }
+            (commit.read, commit.anchors) = (commit.read + by, [None; 2]);
+        }
+        self.standing.iter_mut().for_each(|standing| standing.since += by);
+        self.ages.clear();
+        self.unsaved = true;
     }
 
     /// Takes note of the age of this sample.
@@ -143,37 +253,82 @@ impl Commit {
         let before = self.committed.replace(committed);
         self.read = now;
         let moved = before.map(|before| committed.saturating_sub(before));
+        let born_again = self.former && moved != Some(0);
         if moved == Some(0) {
             self.still_samples = self.still_samples.saturating_add(1);
         } else {
             self.still_since = now;
-            self.still_samples = u32::from(before.is_none());
+            self.still_samples = u16::from(before.is_none());
+            self.waiting_samples = 0;
             self.former &= before.is_none();
         }
         if moved.is_some_and(|by| by < 0) {
             self.anchors = [None; 2];
         }
-        moved
+        // What was committed on a former life of the topic is nothing to rewind from.
+        if born_again { Some(committed) } else { moved }
+    }
+
+    /// Takes note, in a good sample, of whether something readable waits; `anew` when it begins to wait anew, though the
+    /// offset has not moved.
+    pub fn waits(&mut self, waiting: bool, anew: bool, now: Millis) {
+        if !waiting {
+            self.waiting_samples = 0;
+        } else if anew || self.waiting_samples == 0 {
+            (self.waiting_since, self.waiting_samples) = (now, 1);
+        } else {
+            self.waiting_samples = self.waiting_samples.saturating_add(1);
+        }
+        self.waiting_seen = now;
+    }
+
+    /// How long something readable had waited at the last good sample, where that is at least `window`, and was seen often
+    /// enough. What waits before a broker that is silent may have been read or deleted since.
+    pub fn stuck_for(&self, window: Millis) -> Option<Millis> {
+        let waited = self.waiting_seen - self.waiting_since;
+        (self.waiting_samples >= STUCK_SAMPLES && waited >= window).then_some(waited)
+    }
+
+    /// Takes up, after a restart, what was known of a stuck partition: it was stuck until then, and is at `now` for all that
+    /// is known.
+    pub fn stuck_again(&mut self, committed: Offset, since: Millis, now: Millis) {
+        let (still_samples, waiting_samples) = (STUCK_SAMPLES, STUCK_SAMPLES);
+        *self = Self {
+            committed: Some(committed),
+            read: since,
+            still_since: since,
+            still_samples,
+            waiting_since: since,
+            waiting_seen: now,
+            waiting_samples,
+            // What was stuck was no unreadable tail.
+            rested: true,
+            ..Self::default()
+        };
     }
 
     /// Whether it has stood still for long enough.
     pub fn still_long_enough(&self, now: Millis, policy: &Policy, patience: Millis) -> bool {
-        self.still_samples >= policy.offline_after_samples && now - self.still_since >= patience
+        u32::from(self.still_samples) >= policy.offline_after_samples && now - self.still_since >= patience
     }
 
     /// Takes note of both offsets, and measures the rates since the older anchor.
     pub fn rates(&mut self, now: Anchor, window: Millis) -> Option<Rates> {
+        // A truncated log begins anew, as a rewind does.
+        if self.anchors.into_iter().flatten().any(|then| now.end < then.end) {
+            self.anchors = [None; 2];
+        }
         let rates = self.anchors[0].and_then(|then| {
-            let seconds = (now.time - then.time) as f64 / 1e3;
-            (seconds > 0.0 && now.end >= then.end && now.committed >= then.committed).then(|| Rates {
+            let seconds = now.since(then) as f64 / 1e3;
+            (seconds > 0.0).then(|| Rates {
                 consume: (now.committed - then.committed) as f64 / seconds,
                 produce: (now.end - then.end) as f64 / seconds,
             })
         });
         match self.anchors {
             [None, _] => self.anchors[0] = Some(now),
-            [Some(old), None] if now.time - old.time >= window / 2 => self.anchors[1] = Some(now),
-            [Some(old), Some(newer)] if now.time - old.time >= window => self.anchors = [Some(newer), Some(now)],
+            [Some(old), None] if now.since(old) >= window / 2 => self.anchors[1] = Some(now),
+            [Some(old), Some(newer)] if now.since(old) >= window => self.anchors = [Some(newer), Some(now)],
             _ => {}
         }
         rates

@@ -1,175 +1,360 @@
-//! Which times to ask a broker for next, so that ages become as exact as wanted with few questions.
+//! Which broker to ask for which times next, so that ages become as exact as wanted with few questions.
 //!
-//! A search in time for each committed offset: by interpolation, by the middle, and between, so that neither steady
-//! traffic nor a burst can stall it. The asking itself is left to `monitor` and `kafka`.
+//! Each broker has a budget a sample, which goes to the widest bounds first; each commit has a search of its own, whose
+//! cuts are left to `times`. The asking itself is left to `monitor` and `kafka`.
 
-use std::collections::HashSet;
+pub mod times;
 
-use super::bracket::{Estimate, Question, Search, estimate, search, wanted};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
+
+use super::bracket::{Question, check, estimate, is_blind, is_proven, search, wanted};
 use super::history::History;
 use super::memory::{Memory, PartitionMemory};
 use super::observation::{Probe, Told};
 use super::policy::Policy;
-use super::report::{Clock, Method};
-use super::{Millis, Name, Offset, Partition};
+use super::reason::Reason;
+use super::report::Method;
+use super::{BrokerId, Millis, Name, Offset, Partition};
+use times::{Cutting, cuts, ladder, worth};
 
-const MINUTE: Millis = 60_000;
-const HOUR: Millis = 60 * MINUTE;
-const DAY: Millis = 24 * HOUR;
+/// Questions that one broker bears in one sample: 0.4 s of its CPU time where requests are full, at 19 µs a question
+/// (measured on Kafka 4.3.1; 6 µs here). On few partitions a request has room for few, and one costs 30 times as much.
+pub const PROBES: usize = 20_000;
 
-/// How far back the ladder asks, besides the present and the beginning of time.
-pub const LADDER: [Millis; 13] = [
-    MINUTE,
-    2 * MINUTE,
-    5 * MINUTE,
-    10 * MINUTE,
-    30 * MINUTE,
-    HOUR,
-    2 * HOUR,
-    6 * HOUR,
-    12 * HOUR,
-    DAY,
-    2 * DAY,
-    4 * DAY,
-    7 * DAY,
-];
+/// Questions to one broker at once: eight requests of five hundred partitions.
+const ROUND: usize = 4_000;
 
-/// The times of the ladder: the present (which tells records from the future), the past, and the beginning.
-pub fn ladder(now: Millis) -> impl Iterator<Item = Millis> {
-    std::iter::once(now).chain(LADDER.into_iter().map(move |back| now - back)).chain(std::iter::once(0))
-}
+/// Rounds for one commit. A search over a week halves down to a millisecond in thirty.
+const ROUNDS: u8 = 40;
 
-/// Whether asking more is worth it: an age less exact than wanted, or one on the producer clock whose record was not
-/// found yet, for only a record that was found is right whatever the order of timestamps.
-pub fn worth(estimate: &Estimate, precision: Millis) -> bool {
-    if estimate.settled || precision == 0 {
-        return false;
-    }
-    let Some(lag) = estimate.lag else { return false };
-    let coarse = estimate.bound.is_none_or(|bound| bound > wanted(precision, lag));
-    coarse || estimate.clock == Some(Clock::Producer)
-}
+/// The age from which it is looked whether compaction has taken the record: younger ones are hardly ever cleaned.
+const CHECKED: Millis = 3_600_000;
 
-/// The next times to ask for one committed offset: none when nothing is left to learn.
-pub fn times(history: &History, question: Question) -> Option<Vec<Millis>> {
-    search(history, question).map(|search| cuts(search, question.committed))
-}
+/// How urgent an age is that has no bound.
+const UNKNOWN: f64 = f64::MAX;
 
-/// Up to three times strictly inside the search, that cut it where the record most likely is.
+/// How urgent an age is whose rows may be empty: as one that is about as exact as wanted.
+const UNPROVEN: f64 = 1.0;
+
+/// How urgent it is to look whether compaction has come: whatever the budget leaves goes there. Nothing else tells a
+/// topic that is compacted from one that is not without the right to read its settings.
+const LAST: f64 = f64::MIN_POSITIVE;
+
+/// One sample's questions by time: which commits still want sharper ages, and what to ask each broker for them next.
 ///
-/// Record `committed` answers to every time after its predecessor's timestamp, so the guess aims half a record below.
-fn cuts(search: Search, committed: Offset) -> Vec<Millis> {
-    let Search { low, low_offset, high, high_offset } = search;
-    let width = high - low;
-    if width <= 1 {
-        return Vec::new();
-    }
-    let share = (committed - low_offset) as f64 - 0.5;
-    let share = (share / (high_offset - low_offset).max(1) as f64).clamp(0.0, 1.0);
-    let guess = low + (width as f64 * share) as Millis;
-    let middle = low + width / 2;
-    let step = (width / 16).max(1);
-    let between = if guess < middle { guess + step } else { guess - step };
-    let mut times: Vec<Millis> = [guess, middle, between].map(|time| time.clamp(low + 1, high - 1)).to_vec();
-    times.sort_unstable();
-    times.dedup();
-    times
-}
-
-/// One sample's questions by time: which commits still want sharper ages, and what to ask for them next.
+/// Each commit is looked at when the sample begins, and again only when something was learnt of its partition. Groups
+/// with the same committed offset are one; those whose searches overlap wait for one another's answers.
 #[derive(Debug)]
 pub struct Refinement {
-    open: Vec<Open>,
+    policy: Policy,
+    /// Every partition of the last pass, by topic and number.
+    sites: Vec<Site>,
+    opens: Vec<Open>,
+    /// The place of each partition in `sites`.
+    index: HashMap<Name, Vec<Option<usize>>>,
+    queues: BTreeMap<Option<BrokerId>, Queue>,
 }
 
+/// A partition, and how often something was learnt of it in this sample.
 #[derive(Debug)]
-struct Open {
+struct Site {
     topic: Name,
     partition: Partition,
+    leader: Option<BrokerId>,
+    version: u32,
+    /// Whether its broker refused an answer in this sample.
+    failed: bool,
+    /// Whether compaction may take records of it.
+    compactable: bool,
+}
+
+impl Site {
+    fn known<'a>(&self, memory: &'a Memory) -> Option<&'a PartitionMemory> {
+        memory.partition(&self.topic, self.partition)
+    }
+}
+
+/// A committed offset whose age may want sharpening.
+#[derive(Debug)]
+struct Open {
+    site: usize,
     committed: Offset,
+    rounds: u8,
+    /// Whether it was looked whether the record is still there.
+    checked: bool,
+}
+
+/// What one broker may still be asked in this sample.
+#[derive(Debug)]
+struct Queue {
+    /// The widest bound for its age first. A need that is older than its site's version is looked at again.
+    waiting: BinaryHeap<Wish>,
+    /// Those asked for in the last round.
+    asked: Vec<usize>,
+    left: usize,
+    /// Whether the budget is too small for the ladder of every partition that has none yet.
+    crowded: bool,
+}
+
+/// How urgent an open commit is, in an order that integers have, as of which version of its site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Wish {
+    need: u64,
+    open: usize,
+    version: u32,
+}
+
+/// How to ask for one commit.
+#[derive(Debug, Clone, Copy)]
+struct Manner {
+    /// Only whether the record is still there.
+    only_checked: bool,
+    /// Of the ladder only its two ends.
+    crowded: bool,
 }
 
 impl Refinement {
-    /// Starts with every commit of the last pass behind which records are waiting.
-    pub fn start(memory: &Memory) -> Self {
-        let mut open: Vec<Open> = Vec::new();
-        for group in &memory.last.groups {
-            for topic in group.commits.iter().flat_map(|commits| &commits.topics) {
-                open.extend(topic.offsets.iter().map(|(partition, committed)| Open {
-                    topic: topic.topic.clone(),
-                    partition: *partition,
-                    committed: *committed,
-                }));
-            }
+    /// Starts with every commit of the last pass behind which records are waiting. Each broker will be asked at most
+    /// `budget` times in all; [`PROBES`] is what it bears.
+    pub fn start(memory: &Memory, policy: &Policy, now: Millis, budget: usize) -> Self {
+        let (sites, opens) = sites(memory);
+        let mut index: HashMap<Name, Vec<Option<usize>>> = HashMap::new();
+        for (place, site) in sites.iter().enumerate() {
+            let Ok(partition) = usize::try_from(site.partition) else { continue };
+            let places = index.entry(site.topic.clone()).or_default();
+            places.resize(places.len().max(partition + 1), None);
+            places[partition] = Some(place);
         }
-        Self { open }
+        let mut new = Self { policy: policy.clone(), sites, index, opens, queues: BTreeMap::new() };
+        let mut queues: BTreeMap<Option<BrokerId>, Queue> = BTreeMap::new();
+        let mut known = (usize::MAX, None);
+        for (place, open) in new.opens.iter().enumerate() {
+            if known.0 != open.site {
+                known = (open.site, new.sites.get(open.site).and_then(|site| site.known(memory)));
+            }
+            let Some((leader, wish)) = new.wish_on(known.1, place, now) else { continue };
+            let empty = || Queue { waiting: BinaryHeap::new(), asked: Vec::new(), left: budget, crowded: false };
+            queues.entry(leader).or_insert_with(empty).waiting.push(wish);
+        }
+        for queue in queues.values_mut() {
+            let unknown = queue.waiting.iter().filter(|wish| wish.need == UNKNOWN.to_bits());
+            let sites: HashSet<_> = unknown.filter_map(|wish| Some(new.opens.get(wish.open)?.site)).collect();
+            queue.crowded = sites.len() * ladder(now).count() > budget;
+        }
+        new.queues = queues;
+        new
     }
 
-    /// Takes in what brokers answered; partitions that were not answered are not asked again in this sample.
-    pub fn learn(&mut self, memory: &mut Memory, told: &[Told]) {
-        let failed: HashSet<(&str, Partition)> = told
-            .iter()
-            .filter(|told| told.answer.is_err())
-            .map(|told| (&*told.probe.topic, told.probe.partition))
-            .collect();
-        self.open.retain(|open| !failed.contains(&(&*open.topic, open.partition)));
-        learn(memory, told);
+    /// The brokers that have something left to tell.
+    pub fn brokers(&self) -> Vec<Option<BrokerId>> {
+        self.queues.keys().copied().collect()
     }
 
-    /// The next questions, at most `budget`, the widest bound for its age first; none when no more are worth asking.
-    pub fn next(&mut self, memory: &mut Memory, policy: &Policy, now: Millis, budget: usize) -> Vec<Probe> {
-        let mut wanted: Vec<(f64, usize)> = Vec::new();
-        let mut index = 0;
-        self.open.retain(|open| {
-            let need = need(open, memory, policy, now);
-            wanted.extend(need.map(|need| (need, index)));
-            index += usize::from(need.is_some());
-            need.is_some()
-        });
-        wanted.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let mut asked = HashSet::new();
-        for open in wanted.into_iter().filter_map(|(_, index)| self.open.get(index)) {
-            let Some(partition) = memory.partition_mut(&open.topic, open.partition) else { continue };
-            let times = question(partition, open.committed, policy, now)
-                .and_then(|question| times(&partition.history, question))
-                .unwrap_or_else(|| ladder(now).collect());
-            if asked.len() + times.len() > budget {
+    /// The next questions for one broker, the widest bound for its age first; none when no more are worth asking, or
+    /// its budget is spent.
+    pub fn next(&mut self, memory: &Memory, now: Millis, broker: Option<BrokerId>) -> Vec<Probe> {
+        let Some(mut queue) = self.queues.remove(&broker) else { return Vec::new() };
+        for open in std::mem::take(&mut queue.asked) {
+            queue.waiting.extend(self.wish(open, memory, now).map(|(_, wish)| wish));
+        }
+        let limit = queue.left.min(ROUND);
+        let mut taken: HashMap<usize, Vec<(Millis, Millis)>> = HashMap::new();
+        let (mut probes, mut later) = (Vec::new(), Vec::new());
+        while let Some(wish) = queue.waiting.pop() {
+            let Some(open) = self.opens.get(wish.open) else { continue };
+            if self.sites.get(open.site).is_some_and(|site| site.version != wish.version) {
+                queue.waiting.extend(self.wish(wish.open, memory, now).map(|(_, wish)| wish));
+                continue;
+            }
+            let only_checked = wish.need == LAST.to_bits();
+            let manner = Manner { only_checked, crowded: queue.crowded };
+            let Some((site, span, times)) = self.questions(open, memory, now, manner) else { continue };
+            let spans = taken.entry(open.site).or_default();
+            if spans.iter().any(|(low, high)| span.0 < *high && *low < span.1) {
+                later.extend(Some(wish).filter(|_| !only_checked || !spans.contains(&span)));
+                continue;
+            }
+            if probes.len() + times.len() > limit {
+                later.push(wish);
                 break;
             }
-            asked.extend(times.into_iter().map(|time| Probe {
-                topic: open.topic.clone(),
-                partition: open.partition,
+            spans.push(span);
+            probes.extend(times.into_iter().map(|time| Probe {
+                topic: site.topic.clone(),
+                partition: site.partition,
                 time,
             }));
+            queue.asked.push(wish.open);
+            if let Some(open) = self.opens.get_mut(wish.open) {
+                open.rounds += 1;
+                open.checked |= wish.need == LAST.to_bits();
+            }
         }
-        asked.into_iter().collect()
+        queue.waiting.extend(later);
+        queue.left -= probes.len();
+        if !probes.is_empty() {
+            self.queues.insert(broker, queue);
+        }
+        probes
+    }
+
+    /// Takes in what brokers answered. In this sample, partitions that were not answered are not asked again, nor are
+    /// brokers that are silent or cannot tell.
+    pub fn learn(&mut self, memory: &mut Memory, told: &[Told]) {
+        let mut found_compacted = Vec::new();
+        for told in told {
+            let Probe { topic, partition, time } = &told.probe;
+            let place = usize::try_from(*partition).ok().and_then(|p| *self.index.get(topic)?.get(p)?);
+            let site = place.and_then(|place| self.sites.get_mut(place));
+            let Some(history) = memory.partition_mut(topic, *partition).map(|known| &mut known.history) else {
+                continue;
+            };
+            match (told.answer, site) {
+                (Ok(found), site) => {
+                    let (Some(end), compacted) = (history.end(), history.compacted) else { continue };
+                    history.learn(*time, found, told.replied, end);
+                    if let Some(site) = site {
+                        site.version += 1;
+                    }
+                    if history.compacted && !compacted {
+                        found_compacted.extend(place.map(|place| (place, told.replied)));
+                    }
+                }
+                (Err(reason), Some(site)) => {
+                    site.failed = true;
+                    site.version += 1;
+                    if is_of_the_broker(reason) {
+                        self.queues.remove(&site.leader);
+                    }
+                }
+                (Err(_), None) => {}
+            }
+        }
+        for (site, now) in found_compacted {
+            self.look_again(site, memory, now);
+        }
+    }
+
+    /// Takes up every commit of a partition again, since none of its ages is proven any more.
+    fn look_again(&mut self, site: usize, memory: &Memory, now: Millis) {
+        let first = self.opens.partition_point(|open| open.site < site);
+        let count = self.opens.get(first..).map_or(0, |rest| rest.partition_point(|open| open.site == site));
+        for open in first..first + count {
+            let Some((leader, wish)) = self.wish(open, memory, now) else { continue };
+            if let Some(queue) = self.queues.get_mut(&leader) {
+                queue.waiting.push(wish);
+            }
+        }
+    }
+
+    /// How urgently one commit wants a sharper age, and from which broker; `None` when nothing is left to ask.
+    fn wish(&self, open: usize, memory: &Memory, now: Millis) -> Option<(Option<BrokerId>, Wish)> {
+        let site = self.sites.get(self.opens.get(open)?.site)?;
+        self.wish_on(site.known(memory), open, now)
+    }
+
+    /// The same where it is known already what is remembered of its partition.
+    fn wish_on(
+        &self,
+        partition: Option<&PartitionMemory>,
+        index: usize,
+        now: Millis,
+    ) -> Option<(Option<BrokerId>, Wish)> {
+        let open = self.opens.get(index)?;
+        let site = self.sites.get(open.site).filter(|site| !site.failed && open.rounds < ROUNDS)?;
+        let partition = partition?;
+        let question = question(partition, open.committed, &self.policy, now)?;
+        let history = &partition.history;
+        let need = need(history, question, self.policy.precision, (site.compactable, open.checked))?;
+        // Positive floats and their bits are in the same order.
+        Some((site.leader, Wish { need: need.to_bits(), open: index, version: site.version }))
+    }
+
+    /// Where to ask for one commit: its partition, between which times the search goes on, and the times to ask for.
+    fn questions(
+        &self,
+        open: &Open,
+        memory: &Memory,
+        now: Millis,
+        manner: Manner,
+    ) -> Option<(&Site, (Millis, Millis), Vec<Millis>)> {
+        let site = self.sites.get(open.site)?;
+        let partition = site.known(memory)?;
+        let question = question(partition, open.committed, &self.policy, now)?;
+        if manner.only_checked && !open.checked {
+            let time = check(&partition.history, question)?;
+            return Some((site, (time, time + 1), vec![time]));
+        }
+        let history = &partition.history;
+        let Some(search) = search(history, question) else {
+            let times = || if manner.crowded { vec![0, now] } else { ladder(now).collect() };
+            return (!history.backfilled).then(|| (site, (Millis::MIN, Millis::MAX), times()));
+        };
+        let (precision, compacted) = (self.policy.precision, history.compacted || manner.only_checked);
+        let times = cuts(search, question, Cutting { precision, first: open.rounds == 0, compacted });
+        (!times.is_empty()).then_some((site, (search.low, search.high), times))
     }
 }
 
-fn learn(memory: &mut Memory, told: &[Told]) {
-    for told in told {
-        let Some(partition) = memory.partition_mut(&told.probe.topic, told.probe.partition) else { continue };
-        let Ok(found) = told.answer else { continue };
-        let Some(end) = partition.history.end() else { continue };
-        partition.history.learn(told.probe.time, found, told.replied, end);
+/// The partitions that have commits in the last pass, and each committed offset on them once.
+fn sites(memory: &Memory) -> (Vec<Site>, Vec<Open>) {
+    let mut first: HashMap<&str, usize> = HashMap::new();
+    let mut sites = Vec::new();
+    for topic in &memory.last.topics {
+        first.insert(&topic.name, sites.len());
+        let compactable = memory.topics.get(&topic.name).is_none_or(|known| !known.only_deleted);
+        sites.extend((0..).zip(&topic.partitions).map(|(partition, seen)| Site {
+            topic: topic.name.clone(),
+            partition,
+            leader: seen.leader,
+            version: 0,
+            failed: false,
+            compactable,
+        }));
     }
+    let topics = memory.last.groups.iter().flat_map(|group| &group.commits).flat_map(|commits| &commits.topics);
+    let mut commits = Vec::new();
+    for topic in topics {
+        let Some(first) = first.get(&*topic.topic) else { continue };
+        let offsets = topic.offsets.iter().filter_map(|(p, offset)| Some((first + usize::try_from(*p).ok()?, *offset)));
+        commits.extend(offsets);
+    }
+    commits.sort_unstable();
+    commits.dedup();
+    let opens =
+        commits.into_iter().map(|(site, committed)| Open { site, committed, rounds: 0, checked: false }).collect();
+    (sites, opens)
 }
 
-/// How urgently one commit wants a sharper age: its bound over its age; `None` when nothing is left to ask.
-fn need(open: &Open, memory: &Memory, policy: &Policy, now: Millis) -> Option<f64> {
-    let partition = memory.partition(&open.topic, open.partition)?;
-    let question = question(partition, open.committed, policy, now)?;
-    let estimate = estimate(&partition.history, question, policy.precision);
-    let known = times(&partition.history, question);
-    let asks = match known {
-        None => !partition.history.backfilled && estimate.method == Method::AtLeast,
-        Some(times) => !times.is_empty() && worth(&estimate, policy.precision),
-    };
-    if !asks {
-        return None;
+/// Whether an error means that the broker has no answers for its other partitions either.
+fn is_of_the_broker(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::Timeout
+            | Reason::Unreachable
+            | Reason::AuthenticationFailed
+            | Reason::TlsFailed
+            | Reason::UnsupportedByBroker
+    )
+}
+
+/// How much wider the bound of an age is than wanted: above 1 it is too wide, up to 1 only the record itself is missing.
+/// `None` when nothing is left to ask. Whether compaction may have come is looked for once where that is possible.
+fn need(history: &History, question: Question, precision: Millis, (compactable, checked): (bool, bool)) -> Option<f64> {
+    let estimate = estimate(history, question, precision);
+    if !history.backfilled && estimate.method == Method::AtLeast {
+        return Some(UNKNOWN);
     }
-    let lag = estimate.lag.unwrap_or(0).max(1) as f64;
-    Some(estimate.bound.map_or(f64::MAX, |bound| bound as f64 / lag))
+    if !worth(&estimate, precision) {
+        let old = compactable && precision > 0 && estimate.lag.is_some_and(|lag| lag >= CHECKED);
+        let open = !checked || !estimate.settled && !is_proven(history, question);
+        return (old && open && !is_blind(history, question)).then_some(LAST);
+    }
+    if estimate.unproven {
+        return Some(UNPROVEN);
+    }
+    let wanted = wanted(precision, estimate.lag?).max(1) as f64;
+    Some(estimate.bound.map_or(UNKNOWN, |bound| bound as f64 / wanted))
 }
 
 /// What to ask of a commit behind which records are waiting, as of this sample.

@@ -2,13 +2,23 @@
 //!
 //! Unknown is `null`, never NaN; times are RFC 3339 in UTC; seconds are decimal.
 
-use schemars::JsonSchema;
-use serde::{Serialize, Serializer};
+mod health;
+mod partitions;
 
-use super::anomaly::Anomalies;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize, Serializer};
+
+pub use health::{
+    Alert, AlertKind, Budget, Fairness, GroupStates, Health, Rebalances, ReplicaReason, Replicas, Severity, Slo, Team,
+    TopicHealth, TopicSlo, Totals, Velocity,
+};
+pub use partitions::{Ends, GroupPartition, Partitions};
+
 use super::observation::{GroupKind, GroupState};
 use super::reason::Failure;
-use super::{Millis, Name, Offset, Partition};
+use super::{Millis, Name, Partition};
 
 /// The version of this shape. Fields may be added within a version; none changes its meaning.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -20,6 +30,8 @@ pub struct Report {
     pub schema_version: u32,
     /// The LagMonitor that asked; `null` for a single look.
     pub monitor: Option<MonitorName>,
+    /// Whose LagMonitor it is: its label `highwater.dev/team`.
+    pub team: Option<Name>,
     /// The Kafka cluster.
     pub cluster: Cluster,
     /// When the ages were computed.
@@ -36,10 +48,20 @@ pub struct Report {
     pub left_out: Option<LeftOut>,
     /// What could not be read, and why.
     pub errors: Vec<Failure>,
+    /// All groups together.
+    pub totals: Totals,
     /// Every selected consumer group, by id.
     pub groups: Vec<Group>,
     /// Every selected topic, by name.
     pub topics: Vec<Topic>,
+}
+
+impl Report {
+    /// The group with this id.
+    pub fn group(&self, id: &str) -> Option<&Group> {
+        let place = self.groups.binary_search_by(|group| (*group.group_id).cmp(id));
+        place.ok().and_then(|place| self.groups.get(place))
+    }
 }
 
 /// The name of a LagMonitor.
@@ -125,6 +147,9 @@ pub struct Group {
     pub total_lag_records: Option<i64>,
     /// Where the age is heading.
     pub trend: Option<Trend>,
+    /// How it stands against its objective.
+    #[serde(flatten)]
+    pub health: Health,
     /// Every topic on which it committed or has an assignment, by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub topics: Option<Vec<GroupTopic>>,
@@ -167,7 +192,7 @@ pub struct GroupTopic {
     pub p50_lag_seconds: Option<f64>,
     /// The 95th percentile of the ages (nearest rank).
     pub p95_lag_seconds: Option<f64>,
-    /// How far the largest age may be off, either way.
+    /// How far the largest age may be off, either way; `null` where that is not known.
     pub bound_seconds: Option<f64>,
     /// How the largest age was found.
     pub method: Option<Method>,
@@ -185,50 +210,21 @@ pub struct GroupTopic {
     pub partitions_without_commit: u32,
     /// Partitions that stand still while others advance; they are not in the maximum.
     pub abandoned_partitions: u32,
-    /// Records read a second, over the last samples.
+    /// Records read a second, over the last samples; `null` while that is not known of each partition with a commit.
     pub consume_rate: Option<f64>,
-    /// Records written a second, over the last samples.
+    /// Records written a second to the same partitions, likewise.
     pub produce_rate: Option<f64>,
     /// How long until it has caught up at these rates; `null` when it does not converge.
     pub drain_seconds: Option<f64>,
     /// Where the age is heading.
     pub trend: Option<Trend>,
+    /// How many partitions are within the limits that the group has here.
+    pub slo: Option<TopicSlo>,
+    /// Partitions before which something readable has waited, unread, for the whole `stuckWindow`.
+    pub stuck_partitions: Option<u32>,
     /// Every partition of the topic, by number.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub partitions: Option<Vec<GroupPartition>>,
-}
-
-/// One consumer group on one partition.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct GroupPartition {
-    /// The partition's number.
-    pub partition: Partition,
-    /// The member that it is assigned to.
-    pub member_id: Option<Name>,
-    /// The next offset that the group will read.
-    pub committed_offset: Option<Offset>,
-    /// The first readable offset.
-    pub log_start_offset: Option<Offset>,
-    /// The end to which lag is counted.
-    pub log_end_offset: Option<Offset>,
-    /// Records not read.
-    pub lag_records: Option<i64>,
-    /// Age of the oldest record not read.
-    pub lag_seconds: Option<f64>,
-    /// How far `lag_seconds` may be off, either way; `null` for a lower bound.
-    pub bound_seconds: Option<f64>,
-    /// How `lag_seconds` was found.
-    pub method: Option<Method>,
-    /// The clock on which it stands.
-    pub clock: Option<Clock>,
-    /// Records deleted before the group read them.
-    pub records_lost: i64,
-    /// Records that an open transaction hides; 0 without `ReadCommitted`.
-    pub blocked_records: i64,
-    /// Age of these figures, when the broker did not answer in this sample.
-    pub stale_seconds: Option<f64>,
-    /// What is odd here, from a closed list.
-    pub anomalies: Anomalies,
+    pub partitions: Option<Partitions>,
 }
 
 /// One topic of the cluster.
@@ -236,16 +232,23 @@ pub struct GroupPartition {
 pub struct Topic {
     /// The topic's name.
     pub topic: Name,
-    /// Kafka's id of this life of the topic, 32 hexadecimal digits.
+    /// Kafka's id of this life of the topic, as its own tools write it.
     pub topic_id: Option<String>,
     /// Number of partitions.
     pub partitions: u32,
     /// Replicas of each.
     pub replication_factor: u16,
+    /// Start and end of each partition's log, by number: what its groups have of them is the same. Not part of the JSON,
+    /// where a partition stands with its groups.
+    #[serde(skip)]
+    pub ends: Arc<[Ends]>,
+    /// How its groups are doing.
+    #[serde(flatten)]
+    pub health: TopicHealth,
 }
 
 /// Whether a group keeps up with a topic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum State {
     /// It advances, or has nothing to read.
@@ -298,7 +301,7 @@ pub enum Method {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Clock {
-    /// Our own sampled log ends: the bound holds without conditions.
+    /// Our own sampled log ends: the bound holds without conditions, and there is none where compaction may have come.
     Append,
     /// Record timestamps: the bound holds for producers whose timestamps are in order.
     Producer,

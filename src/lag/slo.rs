@@ -2,10 +2,11 @@
 //!
 //! Which limits a group has on a topic is told by the caller; this only counts.
 
+use std::ops::AddAssign;
+
 use super::Millis;
-use super::anomaly::Anomaly;
 use super::judge::seconds;
-use super::report::{GroupPartition, Method, Report};
+use super::report::{Group, GroupPartition, Method};
 
 /// The limits of a group on a topic. A partition at its limit is within it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,9 +17,36 @@ pub struct Limits {
     pub max_lag: Option<Millis>,
 }
 
-/// The partitions with a committed offset, by what the limits say of them.
+/// What counts as all right for the groups of one monitor.
+pub trait Objective {
+    /// The bounds of its figures.
+    fn bounds(&self) -> Bounds;
+
+    /// The limits of a group on a topic.
+    fn limits(&self, group: &str, topic: &str) -> Limits;
+}
+
+/// The bounds of the figures of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// The least share of partitions within every limit, in percent, from 0 to 100.
+    pub min_compliance_percent: u32,
+    /// The least rebalance score, from 0 to 100.
+    pub min_rebalance_score: u32,
+    /// The time over which rebalances are counted.
+    pub rebalance_window: Millis,
+    /// The number of rebalances in the window that brings the score to 0; 1 or more.
+    pub max_rebalances: u32,
+    /// The most that the Gini coefficient may be over that of the most even split, in percent, from 0 to 100.
+    pub max_gini_excess_percent: u32,
+    /// How long something readable may wait, unread, before the partition is stuck.
+    pub stuck_window: Millis,
+}
+
+/// The partitions with a committed offset, by what the limits say of them, and beside them those that lack one.
 ///
-/// Left out are those of which the age says nothing about the group: abandoned ones, and unreadable tails.
+/// Left out are those of which the age says nothing about the group: unreadable tails, and abandoned ones that no member
+/// has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Compliance {
     /// Within every limit that is set.
@@ -27,10 +55,12 @@ pub struct Compliance {
     pub breaching: u64,
     /// Over none, and not known to be within all: a figure is missing, or only a lower bound.
     pub unknown: u64,
+    /// Those that a member has, without a committed offset: they are in no share, for nobody knows where they begin.
+    pub without_commit: u64,
 }
 
 impl Compliance {
-    /// All partitions that count.
+    /// All partitions that count: those with a committed offset.
     pub fn partitions(self) -> u64 {
         self.within.saturating_add(self.breaching).saturating_add(self.unknown)
     }
@@ -57,6 +87,15 @@ impl Compliance {
     }
 }
 
+impl AddAssign for Compliance {
+    fn add_assign(&mut self, other: Self) {
+        self.within = self.within.saturating_add(other.within);
+        self.breaching = self.breaching.saturating_add(other.breaching);
+        self.unknown = self.unknown.saturating_add(other.unknown);
+        self.without_commit = self.without_commit.saturating_add(other.without_commit);
+    }
+}
+
 /// What one limit says of a partition; the last one decides over the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Verdict {
@@ -65,31 +104,33 @@ enum Verdict {
     Breaching,
 }
 
-/// Counts the partitions of a report of partition detail by the `limits` of their group and topic.
-pub fn compliance(report: &Report, limits: impl Fn(&str, &str) -> Limits) -> Compliance {
+/// Counts the partitions of one group in a report of partition detail, by its limits on each topic.
+pub fn of_group(group: &Group, objective: &dyn Objective) -> Compliance {
     let mut compliance = Compliance::default();
-    for group in &report.groups {
-        for topic in group.topics.iter().flatten() {
-            let limits = limits(&group.group_id, &topic.topic);
-            for partition in topic.partitions.iter().flatten().filter(|partition| counts(partition)) {
-                let count = match verdict(partition, limits) {
-                    Verdict::Within => &mut compliance.within,
-                    Verdict::Unknown => &mut compliance.unknown,
-                    Verdict::Breaching => &mut compliance.breaching,
-                };
-                *count += 1;
-            }
-        }
+    for topic in group.topics.iter().flatten() {
+        let limits = objective.limits(&group.group_id, &topic.topic);
+        compliance += of_partitions(topic.partitions.iter().flatten(), limits);
     }
     compliance
 }
 
-fn counts(partition: &GroupPartition) -> bool {
-    let odd = |anomaly| partition.anomalies.contains(anomaly);
-    partition.committed_offset.is_some() && !odd(Anomaly::Abandoned) && !odd(Anomaly::TailUnreadable)
+/// Counts the partitions of one group on one topic.
+pub fn of_partitions<'a>(partitions: impl Iterator<Item = GroupPartition<'a>>, limits: Limits) -> Compliance {
+    let mut compliance = Compliance::default();
+    for partition in partitions.filter(|partition| !partition.anomalies.leave_out()) {
+        let count = match (partition.committed_offset, verdict(&partition, limits)) {
+            (None, _) if partition.member_id.is_none() => continue,
+            (None, _) => &mut compliance.without_commit,
+            (_, Verdict::Within) => &mut compliance.within,
+            (_, Verdict::Unknown) => &mut compliance.unknown,
+            (_, Verdict::Breaching) => &mut compliance.breaching,
+        };
+        *count += 1;
+    }
+    compliance
 }
 
-fn verdict(partition: &GroupPartition, limits: Limits) -> Verdict {
+fn verdict(partition: &GroupPartition<'_>, limits: Limits) -> Verdict {
     let records = match partition.lag_records {
         None => Verdict::Unknown,
         Some(records) if records > limits.max_lag_records => Verdict::Breaching,
@@ -107,15 +148,19 @@ fn verdict(partition: &GroupPartition, limits: Limits) -> Verdict {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::lag::Name;
+    use crate::lag::anomaly::Anomaly;
     use crate::lag::observation::GroupKind;
-    use crate::lag::report::{Cluster, Detail, Group, GroupTopic, Sampling, Timestamp};
+    use crate::lag::report::GroupTopic;
 
     const RECORDS: Limits = Limits { max_lag_records: 1_000, max_lag: None };
     const AGE: Limits = Limits { max_lag_records: 1_000, max_lag: Some(60_000) };
 
     /// A partition with a committed offset, its records behind and its age.
-    fn behind(records: Option<i64>, age: Option<f64>, method: Method) -> GroupPartition {
+    fn behind(records: Option<i64>, age: Option<f64>, method: Method) -> GroupPartition<'static> {
         GroupPartition {
             partition: 0,
             member_id: None,
@@ -130,11 +175,12 @@ mod tests {
             records_lost: 0,
             blocked_records: 0,
             stale_seconds: None,
+            stuck_seconds: None,
             anomalies: Default::default(),
         }
     }
 
-    fn topic(name: &str, partitions: Vec<GroupPartition>) -> GroupTopic {
+    fn topic(name: &str, partitions: Vec<GroupPartition<'_>>) -> GroupTopic {
         GroupTopic {
             topic: name.into(),
             state: None,
@@ -155,12 +201,14 @@ mod tests {
             produce_rate: None,
             drain_seconds: None,
             trend: None,
-            partitions: Some(partitions),
+            slo: None,
+            stuck_partitions: None,
+            partitions: Some(partitions.into_iter().collect()),
         }
     }
 
-    fn report(groups: Vec<(&str, Vec<GroupTopic>)>) -> Report {
-        let group = |(id, topics): (&str, Vec<GroupTopic>)| Group {
+    fn group(id: &str, topics: Vec<GroupTopic>) -> Group {
+        Group {
             group_id: id.into(),
             kind: GroupKind::Classic,
             group_state: None,
@@ -170,29 +218,30 @@ mod tests {
             max_lag_seconds: None,
             total_lag_records: None,
             trend: None,
+            health: Default::default(),
             topics: Some(topics),
-        };
-        Report {
-            schema_version: 1,
-            monitor: None,
-            cluster: Cluster { name: "c".into(), id: None, brokers: vec![] },
-            generated_at: Timestamp(0),
-            sampling: Sampling { interval_seconds: None, duration_seconds: 0.1, coverage: 1.0, probes: 0 },
-            detail: Detail::Partition,
-            truncated: false,
-            left_out: None,
-            errors: vec![],
-            groups: groups.into_iter().map(group).collect(),
-            topics: vec![],
         }
     }
 
-    fn of(partitions: Vec<GroupPartition>, limits: Limits) -> Compliance {
-        compliance(&report(vec![("g", vec![topic("t", partitions)])]), |_, _| limits)
+    /// Limits by group and topic; the bounds are not looked at.
+    struct Wanted<F>(F);
+
+    impl<F: Fn(&str, &str) -> Limits> Objective for Wanted<F> {
+        fn bounds(&self) -> Bounds {
+            unreachable!("counting knows no bounds")
+        }
+
+        fn limits(&self, group: &str, topic: &str) -> Limits {
+            self.0(group, topic)
+        }
+    }
+
+    fn of(partitions: Vec<GroupPartition<'_>>, limits: Limits) -> Compliance {
+        of_partitions(partitions.into_iter(), limits)
     }
 
     fn counted(within: u64, breaching: u64, unknown: u64) -> Compliance {
-        Compliance { within, breaching, unknown }
+        Compliance { within, breaching, unknown, without_commit: 0 }
     }
 
     #[test]
@@ -222,9 +271,12 @@ mod tests {
     fn partitions_without_commit_abandoned_ones_and_unreadable_tails_do_not_count() {
         let late = || behind(Some(9_999), Some(1e6), Method::Record);
         let odd = |anomaly| GroupPartition { anomalies: [anomaly].into_iter().collect(), ..late() };
-        let without = GroupPartition { committed_offset: None, lag_records: None, ..late() };
-        let left_out = vec![without, odd(Anomaly::Abandoned), odd(Anomaly::TailUnreadable)];
+        let without = || GroupPartition { committed_offset: None, lag_records: None, ..late() };
+        let left_out = vec![without(), odd(Anomaly::Abandoned), odd(Anomaly::TailUnreadable)];
         assert_eq!(of(left_out, AGE), Compliance::default());
+        let member: Name = "m".into();
+        let held = GroupPartition { member_id: Some(&member), ..without() };
+        assert_eq!(of(vec![held, without()], AGE), Compliance { without_commit: 1, ..Compliance::default() });
         let others = Anomaly::ALL.into_iter().filter(|a| !matches!(a, Anomaly::Abandoned | Anomaly::TailUnreadable));
         assert_eq!(of(others.map(odd).collect(), AGE), counted(0, 8, 0));
     }
@@ -232,13 +284,13 @@ mod tests {
     #[test]
     fn every_topic_of_every_group_is_held_to_its_own_limits() {
         let late = || vec![behind(Some(5), Some(100.0), Method::Record)];
-        let both = || vec![topic("orders", late()), topic("audit", late())];
-        let report = report(vec![("a", both()), ("b", both())]);
-        let patient = |group: &str, topic: &str| match (group, topic) {
+        let both = |id| group(id, vec![topic("orders", late()), topic("audit", late())]);
+        let patient = Wanted(|group: &str, topic: &str| match (group, topic) {
             ("b", "audit") => Limits { max_lag: Some(100_000), ..AGE },
             _ => AGE,
-        };
-        assert_eq!(compliance(&report, patient), counted(1, 3, 0));
+        });
+        assert_eq!(of_group(&both("a"), &patient), counted(0, 2, 0));
+        assert_eq!(of_group(&both("b"), &patient), counted(1, 1, 0));
     }
 
     #[test]
@@ -258,6 +310,63 @@ mod tests {
         ] {
             assert_eq!(counts.percent(), Some(percent), "{counts:?}");
             assert_eq!(counts.meets(wanted), meets, "{counts:?}");
+        }
+    }
+
+    /// Records behind, the age in seconds, and whether that is a lower bound.
+    type Behind = (Option<i64>, Option<u16>, bool);
+
+    fn lines(all: &[Behind]) -> Vec<GroupPartition<'static>> {
+        let line = |(records, age, at_least): &Behind| {
+            behind(*records, age.map(f64::from), if *at_least { Method::AtLeast } else { Method::Record })
+        };
+        all.iter().map(line).collect()
+    }
+
+    fn partitions() -> impl Strategy<Value = Vec<Behind>> {
+        prop::collection::vec((prop::option::of(0..2_000_i64), prop::option::of(0..200_u16), any::<bool>()), 0..40)
+    }
+
+    fn limits() -> impl Strategy<Value = Limits> {
+        (0..2_000_i64, prop::option::of(1_000..200_000_i64))
+            .prop_map(|(max_lag_records, max_lag)| Limits { max_lag_records, max_lag })
+    }
+
+    proptest! {
+        #[test]
+        fn looser_limits_never_find_more_breaches_nor_fewer_within(
+            all in partitions(), limits in limits(), more in 0..1_000_i64, longer in prop::option::of(0..100_000_i64),
+        ) {
+            let max_lag = limits.max_lag.zip(longer).map(|(age, longer)| age + longer);
+            let looser = Limits { max_lag_records: limits.max_lag_records + more, max_lag };
+            let (strict, loose) = (of(lines(&all), limits), of(lines(&all), looser));
+            prop_assert!(loose.breaching <= strict.breaching && loose.within >= strict.within, "{strict:?} {loose:?}");
+            prop_assert_eq!((strict.partitions(), loose.partitions()), (all.len() as u64, all.len() as u64));
+        }
+
+        #[test]
+        fn a_group_is_the_sum_of_its_topics_by_the_limits_of_each(
+            topics in prop::collection::vec((partitions(), limits()), 0..5),
+        ) {
+            let named = |(n, (all, _)): (usize, &(Vec<Behind>, Limits))| topic(&n.to_string(), lines(all));
+            let group = group("g", topics.iter().enumerate().map(named).collect());
+            let objective = Wanted(|_: &str, topic: &str| topics[topic.parse::<usize>().unwrap()].1);
+            let mut expected = Compliance::default();
+            topics.iter().for_each(|(all, limits)| expected += of(lines(all), *limits));
+            prop_assert_eq!(of_group(&group, &objective), expected);
+        }
+
+        #[test]
+        fn it_is_met_where_no_unknown_partition_could_change_that(
+            within in 0..60_u64, breaching in 0..60_u64, unknown in 0..20_u64, wanted in 0..=100_u32,
+        ) {
+            let found = counted(within, breaching, unknown).meets(wanted);
+            let possible: Vec<_> =
+                (0..=unknown).map(|good| counted(within + good, breaching + unknown - good, 0).meets(wanted)).collect();
+            match found {
+                Some(_) => prop_assert!(possible.iter().all(|met| *met == found), "{possible:?}"),
+                None => prop_assert!(within + breaching + unknown == 0 || possible.iter().any(|met| *met != possible[0])),
+            }
         }
     }
 }

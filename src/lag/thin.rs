@@ -4,6 +4,7 @@
 //! rather than an area, and weighed against the age of the row.
 
 use super::history::{Fact, History, Run};
+use super::packed::{Packed, Row};
 use super::{Millis, Offset};
 
 /// Rows over the limit before a pass drops them, as a share of the limit.
@@ -25,7 +26,7 @@ pub fn thin(history: &mut History, rows: usize, now: Millis) -> bool {
     thinned
 }
 
-trait Row: Copy {
+trait Timed: Row {
     /// Time as the lower end of a bracket, time as the upper end, and the offset.
     fn ends(self) -> (Millis, Millis, Offset);
 
@@ -33,7 +34,7 @@ trait Row: Copy {
     fn ends_idle(self) -> bool;
 }
 
-impl Row for Run {
+impl Timed for Run {
     fn ends(self) -> (Millis, Millis, Offset) {
         (self.last, self.first, self.offset)
     }
@@ -43,7 +44,7 @@ impl Row for Run {
     }
 }
 
-impl Row for Fact {
+impl Timed for Fact {
     fn ends(self) -> (Millis, Millis, Offset) {
         (self.at, self.at, self.offset)
     }
@@ -54,7 +55,13 @@ impl Row for Fact {
 }
 
 /// Drops the cheapest rows until `limit` are left; never two neighbours in one pass, never the first or the last.
-fn keep<R: Row>(rows: &mut Vec<R>, limit: usize, now: Millis) {
+fn keep<R: Timed>(packed: &mut Packed<R>, limit: usize, now: Millis) {
+    let mut rows: Vec<R> = packed.iter().collect();
+    thin_rows(&mut rows, limit, now);
+    *packed = rows.into_iter().collect();
+}
+
+fn thin_rows<R: Timed>(rows: &mut Vec<R>, limit: usize, now: Millis) {
     while rows.len() > limit.max(2) {
         let over = rows.len() - limit.max(2);
         let mut costs: Vec<(f64, usize)> = rows
@@ -89,7 +96,7 @@ fn keep<R: Row>(rows: &mut Vec<R>, limit: usize, now: Millis) {
 /// What losing the middle row costs: how far it would move an interpolated time, times how long a stretch it is
 /// needed for, over its age. The end of an idle stretch comes last of all: without it the records after it would be
 /// dated into the idle time.
-fn cost<R: Row>(before: R, row: R, after: R, now: Millis) -> f64 {
+fn cost<R: Timed>(before: R, row: R, after: R, now: Millis) -> f64 {
     let ((t0, _, o0), (low, high, o), (_, t2, o2)) = (before.ends(), row.ends(), after.ends());
     let needed = row.ends_idle() && low - high > t2 - low;
     let share = (o - o0) as f64 / (o2 - o0).max(1) as f64;

@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind, Write};
 use serde::Serialize;
 
 use super::{RenderError, detail, json};
-use crate::lag::report::{Detail, Group, LeftOut, Report, Timestamp};
+use crate::lag::report::{Detail, Group, Health, LeftOut, Report, Timestamp};
 
 /// The key of the ConfigMap under which the report stands.
 pub const KEY: &str = "report.json";
@@ -42,13 +42,14 @@ pub struct Rendered {
     pub detail: Detail,
     /// Whether it is less than was asked for.
     pub truncated: bool,
-    /// Equal for reports that differ in `generated_at`, `sampling.duration_seconds` and `sampling.probes` only. It
-    /// holds within one process.
+    /// Equal for reports that differ in `generated_at`, `sampling.duration_seconds`, `sampling.probes`, and in rates and
+    /// what was observed of a budget only. It holds within one process.
     pub digest: u64,
 }
 
 /// The report at `detail`, or at the deepest lesser one that keeps to `limits.wanted`. Groups without topics may take
-/// up to `limits.most`; beyond it rows are left out, as [`LeftOut`] counts.
+/// up to `limits.most`; beyond it they go without budgets, rates and advice on replicas, and then rows are left out, as
+/// [`LeftOut`] counts.
 ///
 /// Sizes are measured, and measuring ends at the limit: what does not fit is never held as text.
 ///
@@ -63,6 +64,7 @@ pub fn rendered(report: &Report, detail: Detail, limits: Limits) -> Result<Rende
     report.generated_at = Timestamp(0);
     report.sampling.duration_seconds = 0.0;
     report.sampling.probes = 0;
+    report.groups.iter_mut().for_each(|group| steady(&mut group.health));
     let mut digest = Digest::default();
     json::lines(&report, &mut digest)?;
     Ok(Rendered { json, detail, truncated, digest: digest.0.finish() })
@@ -83,7 +85,30 @@ fn fitting(report: &Report, detail: Detail, limits: Limits) -> Result<Report, Re
             return Ok(fitting.into_owned());
         }
     }
-    thinned(detail::lowered(report, Detail::Group), limits.most)
+    let mut brief = detail::lowered(report, Detail::Group);
+    brief.truncated = true;
+    brief.groups.iter_mut().for_each(|group| shorten(&mut group.health));
+    if size(limits.most, |counter| json::lines(&brief, counter))?.is_some() {
+        return Ok(brief);
+    }
+    thinned(brief, limits.most)
+}
+
+/// Leaves out what is long, and of use to a chart rather than to a reader.
+fn shorten(health: &mut Health) {
+    health.slo.iter_mut().for_each(|slo| slo.budget = None);
+    (health.velocity, health.drain_seconds, health.replicas) = (None, None, None);
+}
+
+/// Leaves out what differs from sample to sample while nothing happens.
+fn steady(health: &mut Health) {
+    let budgets = health.slo.iter_mut().filter_map(|slo| slo.budget.as_mut());
+    budgets.for_each(|budget| budget.observed_seconds = 0.0);
+    (health.velocity, health.drain_seconds) = (None, None);
+    if let Some(replicas) = &mut health.replicas {
+        replicas.member_rate = None;
+        replicas.reasoning.clear();
+    }
 }
 
 /// Leaves out as many rows as `most` bytes demand: topics first, then groups, then errors beyond [`ERRORS`] bytes.

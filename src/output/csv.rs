@@ -38,7 +38,7 @@ pub fn rows(report: &Report) -> Result<String, ::csv::Error> {
     for group in &report.groups {
         for topic in group.topics.iter().flatten() {
             for partition in topic.partitions.iter().flatten() {
-                out.serialize(row(report, group, topic, partition))?;
+                out.serialize(row(report, group, topic, &partition))?;
             }
         }
     }
@@ -68,7 +68,7 @@ const COLUMNS: [&str; 18] = [
     "anomalies",
 ];
 
-fn row<'a>(report: &'a Report, group: &'a Group, topic: &'a GroupTopic, partition: &'a GroupPartition) -> Row<'a> {
+fn row<'a>(report: &'a Report, group: &'a Group, topic: &'a GroupTopic, partition: &GroupPartition<'a>) -> Row<'a> {
     Row {
         cluster_name: &report.cluster.name,
         generated_at: report.generated_at,
@@ -86,7 +86,7 @@ fn row<'a>(report: &'a Report, group: &'a Group, topic: &'a GroupTopic, partitio
         log_end_offset: partition.log_end_offset,
         records_lost: partition.records_lost,
         stale_seconds: partition.stale_seconds,
-        member_id: partition.member_id.as_deref(),
+        member_id: partition.member_id.map(|member| &**member),
         anomalies: partition.anomalies.iter().map(word).collect::<Vec<_>>().join(" "),
     }
 }
@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(rows(&report).unwrap(), COLUMNS.join(",") + "\n");
         let report = sample::report();
         let topic = &report.groups[0].topics.as_ref().unwrap()[0];
-        let row = row(&report, &report.groups[0], topic, &topic.partitions.as_ref().unwrap()[0]);
+        let row = row(&report, &report.groups[0], topic, &topic.partitions.iter().flatten().next().unwrap());
         let mut derived = ::csv::Writer::from_writer(Vec::new());
         derived.serialize(row).unwrap();
         let derived = String::from_utf8(derived.into_inner().unwrap()).unwrap();

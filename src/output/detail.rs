@@ -12,9 +12,11 @@ pub fn lowered(report: &Report, detail: Detail) -> Report {
     }
     Report {
         monitor: report.monitor.clone(),
+        team: report.team.clone(),
         cluster: report.cluster.clone(),
         detail,
         errors: report.errors.clone(),
+        totals: report.totals.clone(),
         groups: report.groups.iter().map(|group| lowered_group(group, detail)).collect(),
         topics: report.topics.clone(),
         ..*report
@@ -27,6 +29,7 @@ fn lowered_group(group: &Group, detail: Detail) -> Group {
         group_id: group.group_id.clone(),
         assignor: group.assignor.clone(),
         members: group.members.clone(),
+        health: group.health.clone(),
         topics: topics.map(|topics| topics.iter().map(without_partitions).collect()),
         ..*group
     }

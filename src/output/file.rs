@@ -22,15 +22,18 @@ pub struct ReportFile {
 pub enum FileError {
     /// The path is not one that stays below the output folder: write another into the spec.
     #[error(
-        "output.file.path {path:?} is not allowed: it must be relative, name a file, and have no `.` or `..` \
-         (for example `orders.json` or `team/orders.json`)"
+        "spec.output.file.path: {path:?} would not stay in the folder of its namespace: write a relative path without `.` \
+         and `..`, such as orders.json or team/orders.json"
     )]
     Path {
-        /// The path that was asked for.
+        /// The path that was asked for, below the folder of its namespace.
         path: String,
     },
     /// The folder cannot be made: check the rights on the output folder, and that no file has its name.
-    #[error("the folder {path:?} cannot be created")]
+    #[error(
+        "spec.output.file.path: the folder {path:?} can't be created: {source}. Check the rights on --output-dir, and that \
+         no file has the name of a folder"
+    )]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -38,7 +41,10 @@ pub enum FileError {
         source: io::Error,
     },
     /// The file cannot be written: check space and rights.
-    #[error("{path:?} cannot be written")]
+    #[error(
+        "spec.output.file.path: {path:?} can't be written: {source}. Check the space on --output-dir and the rights, and that \
+         no folder has the name of the file"
+    )]
     Write {
         /// The file.
         path: PathBuf,
@@ -46,7 +52,7 @@ pub enum FileError {
         source: io::Error,
     },
     /// The file cannot be removed: check the rights.
-    #[error("{path:?} cannot be removed")]
+    #[error("the report file {path:?} can't be removed: {source}. Check the rights on its folder")]
     Remove {
         /// The file.
         path: PathBuf,
@@ -82,6 +88,11 @@ impl ReportFile {
     /// # Errors
     /// [`FileError::Folder`] and [`FileError::Write`]; the former file stays as it was then.
     pub fn write(&self, report: &Report) -> Result<(), FileError> {
+        // In the middle of it another monitor may take away its file, and with it the folder, which was empty then.
+        self.try_to_write(report).or_else(|_| self.try_to_write(report))
+    }
+
+    fn try_to_write(&self, report: &Report) -> Result<(), FileError> {
         let folder = self.path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(|source| FileError::Folder { path: folder.into(), source })?;
         self.replace(report).map_err(|source| FileError::Write { path: self.path.clone(), source })
@@ -98,15 +109,25 @@ impl ReportFile {
     }
 }
 
-/// Takes a report file away, and what is beside it; nothing happens when there is none. Folders stay.
+/// Takes a report file away, what is beside it, and the folders below `output_dir` that are empty then. Nothing happens
+/// when there is none.
 ///
 /// # Errors
 /// [`FileError::Remove`].
-pub fn remove(path: &Path) -> Result<(), FileError> {
-    [path, &beside(path)].into_iter().try_for_each(|path| match fs::remove_file(path) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(FileError::Remove { path: path.into(), source }),
-        _ => Ok(()),
-    })
+pub fn remove(path: &Path, output_dir: &Path) -> Result<(), FileError> {
+    for path in [path, &beside(path)] {
+        match fs::remove_file(path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(FileError::Remove { path: path.into(), source });
+            }
+            _ => {}
+        }
+    }
+    let folders = path.ancestors().skip(1);
+    let mut folders = folders.take_while(|folder| folder.starts_with(output_dir) && *folder != output_dir);
+    // The first that holds something, or can't be removed, ends it.
+    let _ = folders.try_for_each(fs::remove_dir);
+    Ok(())
 }
 
 /// Where a report is written before it takes its place. No report file has such a name, for it begins with a dot.
@@ -139,9 +160,44 @@ mod tests {
         assert_eq!(read(file.path())["groups"], serde_json::json!([]));
         assert_eq!(fs::metadata(file.path()).unwrap().permissions().mode() & 0o600, 0o600);
         assert_eq!(fs::read_dir(file.path().parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
-        remove(file.path()).unwrap();
-        remove(file.path()).unwrap();
+        remove(file.path(), dir.path()).unwrap();
+        remove(file.path(), dir.path()).unwrap();
         assert!(!file.path().exists());
+    }
+
+    #[test]
+    fn folders_that_are_empty_go_with_their_last_file_and_no_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let [deep, beside] =
+            ["a/b/c/orders.json", "a/payments.json"].map(|path| ReportFile::new(dir.path(), "shop", path).unwrap());
+        [&deep, &beside].into_iter().for_each(|file| file.write(&sample::report()).unwrap());
+        remove(deep.path(), dir.path()).unwrap();
+        assert!(!dir.path().join("shop/a/b").exists() && beside.path().exists());
+        remove(beside.path(), dir.path()).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "and the output folder itself stays");
+
+        deep.write(&sample::report()).unwrap();
+        remove(deep.path(), Path::new("/elsewhere")).unwrap();
+        assert!(deep.path().parent().unwrap().exists(), "what is not below it is not its own");
+    }
+
+    #[test]
+    fn a_folder_that_is_taken_away_meanwhile_costs_no_report() {
+        let dir = tempfile::tempdir().unwrap();
+        let [one, other] = ["one.json", "other.json"].map(|path| ReportFile::new(dir.path(), "shop", path).unwrap());
+        let report = sample::report();
+        // Whoever removes does so once beside each writing, in an empty folder.
+        let (writes, removes) = std::sync::mpsc::sync_channel(0);
+        let gone = || remove(other.path(), dir.path()).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(move || removes.iter().for_each(|()| gone()));
+            for _ in 0..200 {
+                one.write(&report).unwrap();
+                fs::remove_file(one.path()).unwrap();
+                writes.send(()).unwrap();
+            }
+            drop(writes);
+        });
     }
 
     #[test]
@@ -155,8 +211,8 @@ mod tests {
         assert_eq!(read(file.path()), serde_json::to_value(sample::report()).unwrap());
         assert!(!left.exists());
         fs::write(&left, "half").unwrap();
-        remove(file.path()).unwrap();
-        assert_eq!(fs::read_dir(dir.path().join("shop")).unwrap().count(), 0);
+        remove(file.path(), dir.path()).unwrap();
+        assert!(!dir.path().join("shop").exists());
     }
 
     #[test]
@@ -187,15 +243,17 @@ mod tests {
     }
 
     #[test]
-    fn errors_name_the_path() {
+    fn errors_name_field_path_and_cause() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("shop"), "a file in the way").unwrap();
         let error = ReportFile::new(dir.path(), "shop", "x.json").unwrap().write(&sample::report()).unwrap_err();
         assert!(matches!(error, FileError::Folder { .. }));
-        assert!(error.to_string().contains("shop"));
+        let told = error.to_string();
+        assert!(told.starts_with("spec.output.file.path: the folder ") && told.contains("shop"), "{told}");
+        assert!(told.contains("File exists"), "{told}");
         let file = ReportFile::new(dir.path(), "team", "x.json").unwrap();
         fs::create_dir_all(file.path().join("in-the-way")).unwrap();
         assert!(matches!(file.write(&sample::report()), Err(FileError::Write { .. })));
-        assert!(matches!(remove(file.path()), Err(FileError::Remove { .. })));
+        assert!(matches!(remove(file.path(), dir.path()), Err(FileError::Remove { .. })));
     }
 }

@@ -144,7 +144,8 @@ mod tests {
         let mut text = Vec::new();
         lines(&report, &mut text).unwrap();
         let text = String::from_utf8(text).unwrap();
-        let opening = ["{", "\"schema_version\":1,", "\"monitor\":{", "\"cluster\":{\"name\":", "\"generated_at\":"];
+        let opening =
+            ["{", "\"schema_version\":1,", "\"monitor\":{", "\"team\":", "\"cluster\":{\"name\":", "\"generated_at\":"];
         for (line, begins) in text.lines().zip(opening) {
             assert!(line.starts_with(begins), "{line}");
         }

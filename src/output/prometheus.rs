@@ -8,4 +8,6 @@ pub mod exposition;
 pub mod families;
 pub mod negotiation;
 mod rows;
+#[cfg(test)]
+mod tests;
 mod units;

@@ -5,14 +5,15 @@ use crate::lag::anomaly::{Anomalies, Anomaly};
 use crate::lag::observation::{GroupKind, GroupState};
 use crate::lag::reason::{Failure, Reason, Scope};
 use crate::lag::report::{
-    Assignment, Clock, Cluster, Detail, Group, GroupPartition, GroupTopic, Member, Method, MonitorName, Report,
-    Sampling, State, Timestamp, Topic, Trend,
+    Alert, AlertKind, Assignment, Budget, Clock, Cluster, Detail, Fairness, Group, GroupPartition, GroupTopic, Health,
+    Member, Method, MonitorName, Rebalances, ReplicaReason, Replicas, Report, Sampling, Severity, Slo, State,
+    Timestamp, Topic, TopicHealth, Totals, Trend, Velocity,
 };
 
 /// A group id with everything that formats have to escape: quote, backslash, newline, comma, escape character, tab.
 pub(crate) const AWKWARD: &str = "we\"ird\\gr\noup,\u{1b}[31m\t=é";
 
-const NOW: i64 = 1_772_366_400_000;
+pub(crate) const NOW: i64 = 1_772_366_400_000;
 
 /// The name under which the sample is posted.
 pub(crate) fn monitor() -> MonitorName {
@@ -23,33 +24,101 @@ pub(crate) fn monitor() -> MonitorName {
 pub(crate) fn report() -> Report {
     let topics = [("orders", 2), ("payments", 1)].map(|(name, partitions)| Topic {
         topic: name.into(),
-        topic_id: Some("00112233445566778899aabbccddeeff".into()),
+        topic_id: Some("ABEiM0RVZneImaq7zN3u_w".into()),
         partitions,
         replication_factor: 3,
+        ends: [(Some(0), Some(100)), (Some(0), Some(50))].into_iter().take(partitions as usize).collect(),
+        health: TopicHealth::default(),
     });
     Report {
         schema_version: 1,
         monitor: Some(monitor()),
+        team: Some("logistics".into()),
         cluster: Cluster { name: "orders-kafka".into(), id: Some("abc".into()), brokers: vec!["b:9092".into()] },
         generated_at: Timestamp(NOW),
         sampling: Sampling { interval_seconds: Some(60.0), duration_seconds: 0.21, coverage: 0.95, probes: 7 },
         detail: Detail::Partition,
         truncated: false,
         left_out: None,
-        errors: vec![Failure {
-            scope: Scope::Group,
-            name: "zombie".into(),
-            reason: Reason::UnsupportedByClient,
-            message: "The client library cannot ask share groups.".into(),
-        }],
+        errors: vec![Failure::new(
+            Scope::Group,
+            "zombie",
+            Reason::UnsupportedByClient,
+            "The client library cannot ask share groups.".into(),
+        )],
+        totals: Totals::default(),
         groups: vec![stopped(), busy(), awkward(), unasked()],
         topics: topics.to_vec(),
     }
 }
 
+/// How a group stands that has one partition of four over its limits, and one alert for it.
+pub(crate) fn health() -> Health {
+    let budget = Budget {
+        period_seconds: 2_592_000.0,
+        observed_seconds: 86_400.0,
+        remaining: Some(0.9),
+        burn_rate_5m: Some(5.0),
+        burn_rate_30m: Some(5.0),
+        burn_rate_1h: Some(4.5),
+        burn_rate_6h: Some(1.25),
+        burn_rate_3d: Some(0.5),
+    };
+    Health {
+        slo: Some(Slo {
+            compliance: Some(0.75),
+            target: 0.95,
+            met: Some(false),
+            within: 3,
+            breaching: 1,
+            unknown: 0,
+            without_commit: 0,
+            budget: Some(budget),
+        }),
+        stuck_partitions: Some(0),
+        rebalances: Some(Rebalances {
+            score: Some(90.0),
+            target: 70.0,
+            count: 1,
+            window_seconds: 3_600.0,
+            last: Some(Timestamp(NOW)),
+        }),
+        fairness: Some(Fairness { gini: 0.5, excess: 0.5, idle_members: 1 }),
+        velocity: Some(Velocity { records_per_second: Some(-2.5), seconds_per_second: Some(-0.5) }),
+        drain_seconds: Some(95.0),
+        replicas: Some(Replicas {
+            advised: 2,
+            current: 1,
+            useful: 3,
+            member_rate: Some(12.5),
+            reason: ReplicaReason::Measured,
+            reasoning: "2 would keep up".into(),
+        }),
+        recommendation: Some("Run 2 members: 2 would keep up.".into()),
+        alerts: vec![alert("orders-shipper", AlertKind::SloViolated)],
+    }
+}
+
+/// An alert of a group that began a minute ago.
+pub(crate) fn alert(group: &str, kind: AlertKind) -> Alert {
+    Alert {
+        id: format!("orders-kafka/{group}/{}", kind.word()),
+        kind,
+        severity: Severity::Warning,
+        group_id: group.into(),
+        since: Timestamp(NOW - 60_000),
+        value: 0.75,
+        bound: 0.95,
+        held: false,
+        summary: "75 % of its partitions are within their limits, 95 % are wanted".into(),
+        advice: "Run 2 members: 2 would keep up.".into(),
+    }
+}
+
 fn busy() -> Group {
-    let mut first = partition(0, Some(90), 100, Some((2.5, 0.04, Method::Interpolated)));
-    first.member_id = Some("m-1".into());
+    let member = "m-1".into();
+    let first = partition(0, Some(90), 100, Some((2.5, 0.04, Method::Interpolated)));
+    let first = GroupPartition { member_id: Some(&member), ..first };
     let second = partition(1, Some(50), 50, Some((0.0, 0.0, Method::CaughtUp)));
     let orders = topic("orders", Some(State::Online), vec![first, second]);
     let mut behind = topic(
@@ -66,7 +135,9 @@ fn busy() -> Group {
         assigned: vec![Assignment { topic: "orders".into(), partitions: vec![0] }],
     };
     let other = Member { member_id: "m-2".into(), assigned: vec![], ..member.clone() };
-    group("orders-shipper", vec![orders, behind], Some(vec![member, other]))
+    let mut group = group("orders-shipper", vec![orders, behind], Some(vec![member, other]));
+    group.health = health();
+    group
 }
 
 fn stopped() -> Group {
@@ -113,12 +184,13 @@ pub(crate) fn group(id: &str, topics: Vec<GroupTopic>, members: Option<Vec<Membe
         max_lag_seconds: topics.iter().filter_map(|t| t.max_lag_seconds).max_by(f64::total_cmp),
         total_lag_records: topics.iter().filter_map(|t| t.total_lag_records).reduce(|a, b| a + b),
         trend: topics.iter().find_map(|t| t.trend),
+        health: Health::default(),
         topics: Some(topics),
     }
 }
 
 /// A group on one topic, with the aggregates of its partitions.
-pub(crate) fn topic(name: &str, state: Option<State>, partitions: Vec<GroupPartition>) -> GroupTopic {
+pub(crate) fn topic(name: &str, state: Option<State>, partitions: Vec<GroupPartition<'_>>) -> GroupTopic {
     let known = partitions.iter().filter(|p| p.lag_seconds.is_some());
     let worst = known.max_by(|a, b| a.lag_seconds.unwrap_or(0.0).total_cmp(&b.lag_seconds.unwrap_or(0.0)));
     let records: Vec<i64> = partitions.iter().filter_map(|p| p.lag_records).collect();
@@ -142,7 +214,9 @@ pub(crate) fn topic(name: &str, state: Option<State>, partitions: Vec<GroupParti
         produce_rate: state.map(|_| 10.0),
         drain_seconds: None,
         trend: None,
-        partitions: Some(partitions),
+        slo: None,
+        stuck_partitions: None,
+        partitions: Some(partitions.into_iter().collect()),
     }
 }
 
@@ -152,7 +226,7 @@ pub(crate) fn partition(
     committed: Option<i64>,
     log_end: i64,
     age: Option<(f64, f64, Method)>,
-) -> GroupPartition {
+) -> GroupPartition<'static> {
     GroupPartition {
         partition: number,
         member_id: None,
@@ -167,6 +241,17 @@ pub(crate) fn partition(
         records_lost: 0,
         blocked_records: 0,
         stale_seconds: None,
+        stuck_seconds: None,
         anomalies: Anomalies::default(),
     }
+}
+
+/// Changes the first partition of a group on a topic.
+pub(crate) fn change_first_partition(topic: &mut GroupTopic, change: impl Fn(&mut GroupPartition<'_>)) {
+    let changed = topic.partitions.as_ref().map(|partitions| {
+        let mut all: Vec<_> = partitions.iter().collect();
+        all.iter_mut().take(1).for_each(change);
+        all.into_iter().collect()
+    });
+    topic.partitions = changed;
 }

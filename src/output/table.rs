@@ -74,11 +74,11 @@ pub fn wide(report: &Report, colours: bool) -> String {
     for (group, topic) in worst_first(report) {
         let state = topic.map_or(group.state, |t| t.state);
         let names = [printable(&group.group_id), topic.map_or_else(unknown, |t| printable(&t.topic))];
-        let partitions = topic.and_then(|t| t.partitions.as_deref()).unwrap_or_default();
-        for partition in partitions {
-            table.row(state, names.clone().into_iter().chain(partition_cells(group, state, partition)));
+        let partitions = topic.and_then(|t| t.partitions.as_ref()).filter(|partitions| !partitions.is_empty());
+        for partition in partitions.into_iter().flatten() {
+            table.row(state, names.clone().into_iter().chain(partition_cells(group, state, &partition)));
         }
-        if partitions.is_empty() {
+        if partitions.is_none() {
             let rest = [unknown(), state.map_or_else(unknown, word)].into_iter().chain((0..12).map(|_| unknown()));
             table.row(state, names.into_iter().chain(rest));
         }
@@ -86,8 +86,8 @@ pub fn wide(report: &Report, colours: bool) -> String {
     table.finish()
 }
 
-fn partition_cells(group: &Group, state: Option<State>, partition: &GroupPartition) -> [String; 14] {
-    let member = group.members.iter().flatten().find(|m| Some(&m.member_id) == partition.member_id.as_ref());
+fn partition_cells(group: &Group, state: Option<State>, partition: &GroupPartition<'_>) -> [String; 14] {
+    let member = group.members.iter().flatten().find(|m| Some(&m.member_id) == partition.member_id);
     let anomalies: Vec<String> = partition.anomalies.iter().map(word).collect();
     [
         partition.partition.to_string(),
@@ -151,13 +151,13 @@ pub(crate) fn printable(name: &str) -> String {
 }
 
 /// A table without lines, as `kubectl` prints it.
-struct Sheet {
+pub(super) struct Sheet {
     table: Table,
     colours: bool,
 }
 
 impl Sheet {
-    fn new(columns: &[&str], right: &[&str], colours: bool) -> Self {
+    pub(super) fn new(columns: &[&str], right: &[&str], colours: bool) -> Self {
         let mut table = Table::new();
         table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
         table.set_header(columns.iter().map(Cell::new));
@@ -177,7 +177,7 @@ impl Sheet {
         Self { table, colours }
     }
 
-    fn row(&mut self, state: Option<State>, cells: impl IntoIterator<Item = String>) {
+    pub(super) fn row(&mut self, state: Option<State>, cells: impl IntoIterator<Item = String>) {
         let state_word = state.map(word);
         self.table.add_row(cells.into_iter().map(|text| {
             let coloured = self.colours && state_word.as_ref() == Some(&text);
@@ -190,7 +190,7 @@ impl Sheet {
         }));
     }
 
-    fn finish(self) -> String {
+    pub(super) fn finish(self) -> String {
         if self.table.is_empty() {
             return String::new();
         }

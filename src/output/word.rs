@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// The word of an enum's variant as the report spells it, `ONLINE` or `caught_up`.
-pub(super) fn word<T: Serialize>(variant: T) -> String {
+pub(crate) fn word<T: Serialize>(variant: T) -> String {
     match serde_json::to_value(variant) {
         Ok(serde_json::Value::String(word)) => word,
         other => {

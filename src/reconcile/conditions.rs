@@ -5,13 +5,14 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use super::plan::objective::Objective;
-use super::wording::{counted, short, whole_percent};
-use crate::board::{Posted, Pulse};
+use super::wording::{counted, listed, short, whole_percent};
+use crate::board::said::Condition as Said;
+use crate::board::{Posted, Pulse, Unstored};
 use crate::lag::Millis;
 use crate::lag::reason::Failure;
-use crate::lag::report::Report;
-use crate::lag::slo::Compliance;
+use crate::lag::report::{Report, Timestamp};
+use crate::lag::slo::{Compliance, Objective as _, of_group};
+use crate::monitor::objective::Objective;
 
 /// The condition that a LagMonitor is sampled and published.
 pub const READY: &str = "Ready";
@@ -19,9 +20,11 @@ pub const READY: &str = "Ready";
 pub const CONNECTED: &str = "Connected";
 /// The condition that its report is where `spec.output` says.
 pub const PUBLISHED: &str = "Published";
-/// The condition that its groups are within their limits.
+/// The condition that enough partitions of each of its groups are within their limits.
 pub const SLO_MET: &str = "SLOMet";
 
+/// The reason of `Ready` where nothing is wrong.
+pub(super) const SAMPLING: &str = "Sampling";
 /// The reason of `Ready` for a suspended LagMonitor.
 pub(super) const SUSPENDED: &str = "Suspended";
 /// The reason of conditions that wait for the first sample.
@@ -87,6 +90,19 @@ pub enum Published {
     },
 }
 
+impl Published {
+    /// What became of a file for which the spec asks, or asks not.
+    #[must_use]
+    pub fn of_file(wanted: bool, posted: Option<&Posted>) -> Self {
+        match posted.and_then(|posted| posted.file.as_ref()).filter(|_| wanted) {
+            None if wanted => Self::Waiting,
+            None => Self::StatusOnly,
+            Some(Ok(())) => Self::Done,
+            Some(Err(message)) => Self::Failed { reason: "OutputFile", message: message.clone() },
+        }
+    }
+}
+
 /// Everything that is known of one LagMonitor at one moment.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts<'a> {
@@ -126,6 +142,19 @@ pub fn conditions(facts: Facts<'_>, previous: &[Condition], now: Millis) -> Vec<
         .into_iter()
         .map(|(name, finding)| finding.condition(name, facts.generation, before(name), now))
         .collect()
+}
+
+/// The conditions as those show them who have no part in Kubernetes.
+#[must_use]
+pub fn said(conditions: &[Condition]) -> Vec<Said> {
+    let said = |condition: &Condition| Said {
+        kind: condition.type_.clone(),
+        status: condition.status.clone(),
+        reason: condition.reason.clone(),
+        message: condition.message.clone(),
+        since: Timestamp(condition.last_transition_time.0.as_millisecond()),
+    };
+    conditions.iter().map(said).collect()
 }
 
 /// A condition before it has a place in time.
@@ -191,7 +220,14 @@ fn ready(facts: Facts<'_>, connected: &Finding, published: &Finding) -> Finding 
     let parts = [connected, published];
     let lacks = |status| parts.into_iter().find(|part| part.status == status).cloned();
     lacks(FALSE).or_else(|| lacks(UNKNOWN)).unwrap_or_else(|| {
-        Finding::new(TRUE, "Sampling", "the spec is accepted, samples come, and the report is published")
+        let message = "the spec is accepted, samples come, and the report is published";
+        match facts.posted.and_then(|posted| posted.pulse.unstored.as_ref()) {
+            None => Finding::new(TRUE, SAMPLING, message),
+            // Ages are right without history, too; what a restart would lose is said.
+            Some(Unstored { reason, message: why }) => {
+                Finding::new(TRUE, *reason, format!("{message}; but history is kept in memory only: {why}"))
+            }
+        }
     })
 }
 
@@ -239,7 +275,7 @@ fn published(facts: Facts<'_>) -> Option<Finding> {
     }
 }
 
-/// Whether enough partitions are within their limits; `None` before the first sample.
+/// Whether enough partitions of every group are within their limits; `None` before the first sample.
 fn slo_met(facts: Facts<'_>) -> Option<Finding> {
     if let Some(unsampled) = unsampled(facts.standing) {
         return Some(unsampled);
@@ -250,24 +286,30 @@ fn slo_met(facts: Facts<'_>) -> Option<Finding> {
     }
     let (report, _) = facts.figures()?;
     let objective = facts.objective?;
-    Some(judged(objective.compliance(report), objective.min_compliance_percent))
+    let groups = report.groups.iter().map(|group| (&*group.group_id, of_group(group, objective)));
+    Some(judged(groups.collect(), objective.bounds().min_compliance_percent))
 }
 
-fn judged(compliance: Compliance, wanted: u32) -> Finding {
-    let partitions = compliance.partitions();
-    let Some(percent) = compliance.within.saturating_mul(100).checked_div(partitions) else {
+/// What the groups come to: one of them is enough to miss the objective, however many keep it.
+fn judged(mut groups: Vec<(&str, Compliance)>, wanted: u32) -> Finding {
+    groups.retain(|(_, compliance)| compliance.partitions() > 0);
+    let mut all = Compliance::default();
+    groups.iter().for_each(|(_, compliance)| all += *compliance);
+    if groups.is_empty() {
         return Finding::new(UNKNOWN, "NoCommittedOffsets", "no group has a committed offset that could be late");
-    };
-    let all = counted(partitions, "partition");
-    let unknown = match compliance.unknown {
-        0 => String::new(),
-        unknown => format!("; of {unknown} it is not known"),
-    };
-    let message = format!("{percent} % of {all} within limits, {wanted} % wanted{unknown}");
-    match compliance.meets(wanted) {
-        Some(true) => Finding::new(TRUE, "WithinLimits", message),
-        Some(false) => Finding::new(FALSE, "LimitsExceeded", message),
-        None => Finding::new(UNKNOWN, "AgesUnknown", message),
+    }
+    let percent = |of: Compliance| of.percent().map_or(0, |percent| whole_percent(percent / 100.0));
+    let (share, partitions) = (percent(all), counted(all.partitions(), "partition"));
+    let told = format!("{share} % of {partitions} within limits, {wanted} % wanted of each group");
+    let with = |met| groups.iter().filter(move |(_, compliance)| compliance.meets(wanted) == met);
+    let mut late: Vec<_> = with(Some(false)).map(|(name, found)| (percent(*found), *name)).collect();
+    late.sort_unstable();
+    let late: Vec<String> = late.into_iter().map(|(percent, name)| format!("{name} ({percent} %)")).collect();
+    let unknown: Vec<&str> = with(None).map(|(name, _)| *name).collect();
+    match (late.len(), unknown.len()) {
+        (0, 0) => Finding::new(TRUE, "WithinLimits", told),
+        (0, _) => Finding::new(UNKNOWN, "AgesUnknown", format!("{told}; not known of {}", listed(&unknown))),
+        (_, _) => Finding::new(FALSE, "LimitsExceeded", format!("{told}; less in {}", listed(&late))),
     }
 }
 

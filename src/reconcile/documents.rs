@@ -11,10 +11,11 @@ use serde_json::Value;
 
 use super::files::Files;
 use super::marked::{self, Document, Lines};
-use super::plan::Invalid;
+use super::plan::{Invalid, name_of};
 use super::resolve::{Data, Kind, Resolved};
 use super::schema::{Problem, Schema, SchemaError};
 use crate::crd::{self, LagMonitor};
+use crate::lag::report::MonitorName;
 
 /// The namespace of a document that names none.
 pub const DEFAULT_NAMESPACE: &str = "default";
@@ -67,16 +68,19 @@ pub struct Refusal {
     pub reason: &'static str,
     /// What is wrong and what is allowed.
     pub message: String,
+    /// The LagMonitor that it is about, where that can be told.
+    pub monitor: Option<MonitorName>,
 }
 
 /// The reason of what the schema, or the file as such, refuses.
 pub(super) const INVALID: &str = "InvalidSpec";
 
-impl<T> Sourced<T> {
+impl Sourced<LagMonitor> {
     /// The refusal of this resource, which no plan can be made of.
     pub fn refusal(&self, invalid: &Invalid) -> Refusal {
         let problem = Problem { field: invalid.field.clone(), message: invalid.problem.to_string() };
-        Refusal { reason: invalid.problem.reason(), ..refusal(&self.file, &self.lines, problem) }
+        let (reason, monitor) = (invalid.problem.reason(), Some(name_of(&self.value.metadata)));
+        Refusal { reason, monitor, ..refusal(&self.file, &self.lines, problem) }
     }
 }
 
@@ -132,9 +136,15 @@ impl Documents {
         for document in marked::parse(text) {
             match document {
                 Ok(document) => {
-                    if let Err(problems) = self.load_document(file, &document, loaded) {
-                        let refuse = |problem| refusal(file, &document.lines, problem);
-                        loaded.refused.extend(problems.into_iter().map(refuse));
+                    for document in document.unfolded() {
+                        if let Err(problems) = self.load_document(file, &document, loaded) {
+                            let monitor = monitor_of(&document.value);
+                            let of = |problem| refusal(file, &document.lines, problem);
+                            let refuse = |problem| Refusal { monitor: monitor.clone(), ..of(problem) };
+                            let mut refused: Vec<_> = problems.into_iter().map(refuse).collect();
+                            refused.sort_by_key(|refusal| refusal.line);
+                            loaded.refused.append(&mut refused);
+                        }
                     }
                 }
                 Err(error) => loaded.refused.push(Refusal {
@@ -143,6 +153,7 @@ impl Documents {
                     field: String::new(),
                     reason: INVALID,
                     message: error.to_string(),
+                    monitor: None,
                 }),
             }
         }
@@ -172,7 +183,7 @@ impl Documents {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let mut document = document.clone();
+        let mut document = self.schema.cleaned(document);
         // A document that was exported from a cluster has a status and a uid; they are not ours to believe.
         document.as_object_mut().and_then(|fields| fields.remove("status"));
         let mut monitor: LagMonitor =
@@ -186,7 +197,7 @@ impl Documents {
 impl Objects {
     fn add(&mut self, kind: Kind, document: &Value) -> Result<(), Problem> {
         let metadata = &document["metadata"];
-        let name = metadata["name"].as_str().ok_or_else(|| problem("metadata.name", "Required value"))?;
+        let name = metadata["name"].as_str().ok_or_else(|| problem("metadata.name", "Required value: write a name"))?;
         let namespace = match &metadata["namespace"] {
             Value::Null => DEFAULT_NAMESPACE,
             Value::String(namespace) => namespace,
@@ -260,6 +271,16 @@ fn written_twice(monitor: &LagMonitor, taken: &Sourced<LagMonitor>) -> Problem {
     problem("metadata.name", message)
 }
 
+/// The name that a document gives its LagMonitor; `None` where it has none, or is something else.
+fn monitor_of(document: &Value) -> Option<MonitorName> {
+    document["kind"].as_str().filter(|kind| *kind == "LagMonitor")?;
+    let text = |field: &str| document["metadata"][field].as_str().map(str::to_owned);
+    Some(MonitorName {
+        namespace: text("namespace").unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()),
+        name: text("name")?,
+    })
+}
+
 fn names(monitor: &LagMonitor) -> (&str, &str) {
     let metadata = &monitor.metadata;
     (metadata.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE), metadata.name.as_deref().unwrap_or_default())
@@ -271,7 +292,8 @@ fn problem(field: impl Into<String>, message: impl Into<String>) -> Problem {
 
 fn refusal(file: &Path, lines: &Lines, problem: Problem) -> Refusal {
     let line = lines.of(&problem.field);
-    Refusal { file: file.to_owned(), line, field: problem.field, reason: INVALID, message: problem.message }
+    let Problem { field, message } = problem;
+    Refusal { file: file.to_owned(), line, field, reason: INVALID, message, monitor: None }
 }
 
 fn unreadable(file: &Path, error: &str) -> Refusal {
@@ -281,6 +303,7 @@ fn unreadable(file: &Path, error: &str) -> Refusal {
         field: String::new(),
         reason: INVALID,
         message: format!("can't be read: {error}"),
+        monitor: None,
     }
 }
 

@@ -10,13 +10,17 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::plan::Plan;
+use super::plan::{Claims, Plan};
 use crate::board::{Board, Pulse};
+use crate::lag::Millis;
 use crate::lag::report::MonitorName;
 use crate::monitor::sample::Task;
 use crate::monitor::{self, House, Job, Orders};
 use crate::output;
 use crate::output::file::{FileError, ReportFile};
+
+/// How long history is kept of what is not named any more: a file may be away for a moment, or a flag be wrong.
+pub const KEPT: Millis = 24 * 3_600_000;
 
 /// The monitors of one process.
 #[derive(Debug)]
@@ -71,10 +75,6 @@ impl Fleet {
         let goes_on = |former: &Plan| former.connection == plan.connection && former.history() == plan.history();
         match self.running.get(&plan.monitor).map(|running| &running.plan) {
             Some(former) if *former == plan => {}
-            _ if plan.suspend => {
-                self.end(&plan.monitor).await;
-                self.remove_former_file(&plan, None);
-            }
             Some(former) if goes_on(former) => self.change(plan).await,
             _ => self.start(plan).await,
         }
@@ -133,10 +133,19 @@ impl Fleet {
 
     /// Ends one monitor; its series and its file go with it, its history stays.
     pub async fn end(&mut self, name: &MonitorName) {
+        self.close(name, false).await;
+    }
+
+    /// Ends one monitor for a while: its file, and its history, stay as they are.
+    pub async fn suspend(&mut self, name: &MonitorName) {
+        self.close(name, true).await;
+    }
+
+    async fn close(&mut self, name: &MonitorName, file_stays: bool) {
         let Some(running) = self.running.remove(name) else { return };
         running.sampler.end(name).await;
         self.house.board.remove(name);
-        self.release(&running.plan, running.writer, false).await;
+        self.release(&running.plan, running.writer, file_stays).await;
     }
 
     /// Stops every monitor, and waits until what they know is stored. Files stay.
@@ -152,15 +161,15 @@ impl Fleet {
         }
     }
 
-    /// The monitors that run with what a plan claims for itself.
-    pub fn clashing(&self, plan: &Plan) -> Vec<MonitorName> {
+    /// The monitors that run with what a plan claims for itself, and its field that says so.
+    pub fn clashing(&self, plan: &Plan) -> Vec<(MonitorName, &'static str)> {
+        let claims = Claims::of_plan(plan);
         let others = self.running.values().filter(|other| other.plan.monitor != plan.monitor);
-        let same_file = |other: &Plan| {
-            let place = |plan: &Plan| plan.output_file.clone().map(|path| (plan.monitor.namespace.clone(), path));
-            place(other).is_some_and(|place_of_other| Some(place_of_other) == place(plan))
+        let clash = |other: &Running| {
+            let (field, _) = claims.clash(&Claims::of_plan(&other.plan))?;
+            Some((other.plan.monitor.clone(), field))
         };
-        let clashes = |other: &&Running| other.plan.cluster_name == plan.cluster_name || same_file(&other.plan);
-        others.filter(clashes).map(|other| other.plan.monitor.clone()).collect()
+        others.filter_map(clash).collect()
     }
 
     /// The plan of a monitor that runs.
@@ -173,8 +182,9 @@ impl Fleet {
         &self.house.board
     }
 
-    /// Removes what is kept of every monitor that is `gone`, told by the name of its history: rows, and report file.
-    pub fn forget(&self, gone: impl Fn(&str) -> bool) {
+    /// Removes what is kept of every monitor that is `gone`, told by the name of its history: its report file, and its
+    /// rows when it was last sampled before `since`.
+    pub fn forget(&self, gone: impl Fn(&str) -> bool, since: Millis) {
         let store = &self.house.store;
         let forgotten = tokio::task::block_in_place(|| {
             for (name, path) in store.files()?.into_iter().filter(|(name, _)| gone(name)) {
@@ -183,8 +193,8 @@ impl Fleet {
                     Err(error) => tracing::warn!(monitor = name, reason = "OutputFile", "{error}"),
                 }
             }
-            let names = store.monitors()?.into_iter().filter(|name| gone(name));
-            names.map(|name| store.forget(&name).map(|()| name)).collect::<Result<Vec<_>, _>>()
+            let old = store.monitors()?.into_iter().filter(|(name, sampled)| gone(name) && *sampled < since);
+            old.map(|(name, _)| store.forget(&name).map(|()| name)).collect::<Result<Vec<_>, _>>()
         });
         match forgotten {
             Ok(names) => names.iter().for_each(|monitor| tracing::info!(%monitor, "removed, with its history")),
@@ -197,7 +207,7 @@ impl Fleet {
         let mut written = self.running.values().flat_map(|running| &running.writer);
         match written.any(|(file, _)| file.path() == path) {
             true => Ok(()),
-            false => output::file::remove(path),
+            false => output::file::remove(path, &self.output_dir),
         }
     }
 
@@ -233,11 +243,11 @@ impl Fleet {
         }
     }
 
-    /// Ends the writer of a plan's file, and takes the file away unless it is written again.
-    async fn release(&self, plan: &Plan, writer: Option<(ReportFile, Worker)>, written_again: bool) {
+    /// Ends the writer of a plan's file, and takes the file away unless it stays.
+    async fn release(&self, plan: &Plan, writer: Option<(ReportFile, Worker)>, stays: bool) {
         let Some((file, worker)) = writer else { return };
         worker.end(&plan.monitor).await;
-        if written_again {
+        if stays {
             return;
         }
         match self.remove(file.path()) {
@@ -270,9 +280,11 @@ fn tell_unused(plan: &Plan) {
 fn orders_of(plan: &Plan) -> Orders {
     let task = Task {
         monitor: Some(plan.monitor.clone()),
+        team: plan.team.clone(),
         cluster_name: plan.cluster_name.clone(),
         selection: plan.selection.clone(),
         policy: plan.policy.clone(),
+        objective: Some(plan.objective.clone()),
     };
     Orders { task, sample_now: plan.sample_now.clone() }
 }

@@ -35,7 +35,34 @@ pub struct SyntaxError {
     pub message: String,
 }
 
+impl Document {
+    /// The documents in it: of a `List`, as kubectl prints several resources, what it lists, and else itself.
+    #[must_use]
+    pub fn unfolded(self) -> Vec<Self> {
+        match self.value.get("items") {
+            Some(Value::Array(items)) if self.value.get("kind").is_some_and(|kind| kind == "List") => {
+                let item = |(n, value): (usize, &Value)| Self {
+                    value: value.clone(),
+                    lines: self.lines.below(&format!("items[{n}]")),
+                };
+                items.iter().enumerate().map(item).collect()
+            }
+            _ => vec![self],
+        }
+    }
+}
+
 impl Lines {
+    /// The lines of the fields of a field, called as if that were the document.
+    fn below(&self, field: &str) -> Self {
+        let own = self.0.iter().filter_map(|(name, line)| {
+            let rest = name.strip_prefix(field)?;
+            let rest = if rest.is_empty() { rest } else { rest.strip_prefix('.')? };
+            Some((rest.to_owned(), *line))
+        });
+        Self(own.collect())
+    }
+
     /// The line of a field such as `spec.brokers[0]`; for one that is not written, that of what it belongs to.
     #[must_use]
     pub fn of(&self, field: &str) -> usize {

@@ -3,13 +3,16 @@
 //! States that were merely found are not told: neither those of the first sample, nor what a former process left in
 //! the status.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use super::conditions::{CONNECTED, Facts, NOT_SAMPLED, PUBLISHED, Published, READY, SUSPENDED, Standing, word};
+use super::conditions::{
+    CONNECTED, Facts, NOT_SAMPLED, PUBLISHED, Published, READY, SAMPLING, SUSPENDED, Standing, word,
+};
 use super::wording::{counted, listed, short};
-use crate::lag::report::{GroupPartition, Report, State};
+use crate::board::Unstored;
+use crate::lag::report::{Alert, AlertKind, GroupPartition, Report, State};
 use crate::lag::{Name, Offset, Partition};
 
 /// The most bytes of a note.
@@ -22,7 +25,7 @@ pub struct Notice {
     pub warning: bool,
     /// The word for it.
     pub reason: String,
-    /// What was being done: `Accept`, `Sample` or `Publish`.
+    /// What was being done: `Accept`, `Sample`, `Store` or `Publish`.
     pub action: &'static str,
     /// The sentence, at most 1024 bytes.
     pub note: String,
@@ -34,7 +37,10 @@ pub struct Seen {
     standing: Option<Stood>,
     lost: bool,
     unpublished: bool,
+    unstored: bool,
     states: BTreeMap<Name, State>,
+    /// The alerts of groups that had any.
+    alerts: BTreeSet<(AlertKind, Name)>,
     /// The log start up to which losses are known, of partitions with a loss.
     losses: BTreeMap<(Name, Name, Partition), Offset>,
 }
@@ -58,7 +64,9 @@ impl Seen {
             () if reason_is(CONNECTED, NOT_SAMPLED) => Stood::Refused(ready.message.clone()),
             () => Stood::Accepted,
         });
-        Self { standing, lost: is_false(CONNECTED), unpublished: is_false(PUBLISHED), ..Self::default() }
+        let (lost, unpublished) = (is_false(CONNECTED), is_false(PUBLISHED));
+        let unstored = find(READY).is_some_and(|ready| ready.status == "True" && ready.reason != SAMPLING);
+        Self { standing, lost, unpublished, unstored, ..Self::default() }
     }
 
     /// The notices of what changed until now, which then counts as seen.
@@ -68,13 +76,16 @@ impl Seen {
         if facts.standing.samples() {
             notices.extend(self.connection(facts));
             notices.extend(self.publishing(facts.published));
+            notices.extend(self.storing(facts));
         } else {
             (self.lost, self.unpublished) = (false, false);
         }
         if let Some((report, _)) = facts.figures() {
             notices.extend(self.transitions(report));
             notices.extend(self.lost_records(report));
+            notices.extend(self.alerts(report));
             self.states = states(report);
+            self.alerts = alerts(report).map(|alert| (alert.kind, alert.group_id.clone())).collect();
         }
         notices
     }
@@ -120,6 +131,19 @@ impl Seen {
         }
     }
 
+    /// Whether history is stored, as the last sample left it.
+    fn storing(&mut self, facts: Facts<'_>) -> Option<Notice> {
+        let pulse = facts.posted.map(|posted| &posted.pulse).filter(|pulse| pulse.samples > 0)?;
+        let before = std::mem::replace(&mut self.unstored, pulse.unstored.is_some());
+        match &pulse.unstored {
+            Some(Unstored { reason, message }) if !before => {
+                Some(Notice::new(true, reason, "Store", &format!("history is kept in memory only: {message}")))
+            }
+            None if before => Some(Notice::new(false, "HistoryStored", "Store", "history is stored again")),
+            _ => None,
+        }
+    }
+
     /// Groups that changed their state, by the state that they have now.
     fn transitions(&self, report: &Report) -> impl Iterator<Item = Notice> {
         let changed = |wanted: State| {
@@ -142,6 +166,26 @@ impl Seen {
         told.into_iter().flatten()
     }
 
+    /// Alerts that began and ended, those of a kind together. What a new group comes with is told as well, but not what
+    /// the first report has: it may have begun long ago.
+    fn alerts(&self, report: &Report) -> impl Iterator<Item = Notice> {
+        let now: BTreeSet<(AlertKind, &Name)> = alerts(report).map(|alert| (alert.kind, &alert.group_id)).collect();
+        let first = self.states.is_empty();
+        let told = AlertKind::ALL.into_iter().flat_map(move |kind| {
+            let (warning, began, ended) = words(kind);
+            let fresh = now.iter().filter(|(k, group)| *k == kind && !self.alerts.contains(&(*k, (*group).clone())));
+            let fresh: Vec<&str> = fresh.map(|(_, group)| &***group).filter(|_| !first).collect();
+            let over = self.alerts.iter().filter(|(k, group)| *k == kind && !now.contains(&(*k, group)));
+            let over: Vec<&str> = over.map(|(_, group)| &**group).collect();
+            let tell = |warning, reason: &str, groups: &[&str], what: &str| {
+                let note = || format!("{} {what}: {}", counted(groups.len() as u64, "group"), listed(groups));
+                (!groups.is_empty()).then(|| Notice::new(warning, reason, "Sample", &note()))
+            };
+            [tell(true, warning, &fresh, began), tell(false, &format!("{warning}Ended"), &over, ended)]
+        });
+        told.flatten().collect::<Vec<_>>().into_iter()
+    }
+
     /// Groups of which Kafka deleted records, since the last sample, that they had not read.
     fn lost_records(&mut self, report: &Report) -> Option<Notice> {
         let (mut known, mut groups, mut records) = (BTreeMap::new(), Vec::new(), 0_i64);
@@ -154,7 +198,7 @@ impl Seen {
                     // A log that starts at less than before is another one.
                     let before =
                         self.losses.get(&place).copied().filter(|before| start.is_none_or(|start| *before <= start));
-                    lost = lost.saturating_add(new_loss(partition, before));
+                    lost = lost.saturating_add(new_loss(&partition, before));
                     known.extend(start.filter(|_| partition.records_lost > 0).or(before).map(|start| (place, start)));
                 }
             }
@@ -173,9 +217,33 @@ impl Seen {
 }
 
 /// The records of a partition that were lost since the log start was `before`.
-fn new_loss(partition: &GroupPartition, before: Option<Offset>) -> i64 {
+fn new_loss(partition: &GroupPartition<'_>, before: Option<Offset>) -> i64 {
     let since = partition.log_start_offset.zip(before).map_or(i64::MAX, |(start, before)| start - before);
     partition.records_lost.min(since)
+}
+
+fn alerts(report: &Report) -> impl Iterator<Item = &Alert> {
+    report.groups.iter().flat_map(|group| &group.health.alerts)
+}
+
+/// The reason of the notice of an alert that begins, and what it and its end say of the groups.
+fn words(kind: AlertKind) -> (&'static str, &'static str, &'static str) {
+    match kind {
+        AlertKind::SloViolated => (
+            "SLOViolated",
+            "with too few partitions within their limits",
+            "with enough partitions within their limits again",
+        ),
+        AlertKind::StuckPartitions => {
+            ("StuckPartitions", "with stuck partitions", "whose partitions are no longer stuck")
+        }
+        AlertKind::RebalanceInstability => {
+            ("RebalanceInstability", "rebalancing too often", "no longer rebalancing too often")
+        }
+        AlertKind::UnfairDistribution => {
+            ("UnfairDistribution", "with unevenly spread partitions", "with evenly spread partitions again")
+        }
+    }
 }
 
 fn states(report: &Report) -> BTreeMap<Name, State> {

@@ -19,14 +19,19 @@ use kube::{Api, Client, Resource};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::fleet::Fleet;
+use super::beacon::Beacon;
+use super::fleet::{Fleet, KEPT};
+use super::grants::Grants;
 use super::guard::Guards;
 use super::lease::{Lease, Place};
-use super::plan::{history, name_of, of_cluster};
+use super::plan::{TEAM, history, name_of, of_cluster};
 use super::publish::budget::Budget;
 use super::turn::{Ledger, TurnError, turn};
 use super::watched::{Guarded, Objects, Watched, reference};
+use crate::board::said::Said;
 use crate::board::{Board, Posted, Snapshot};
+use crate::clock::Clock;
+use crate::lag::Millis;
 use crate::lag::report::MonitorName;
 
 /// LagMonitors that are brought about at the same time.
@@ -42,17 +47,24 @@ const GRACE: Duration = Duration::from_secs(2);
 const GATHER: Duration = Duration::from_secs(10);
 
 /// How the operator works.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Settings {
     /// The namespaces to watch; none for all.
     pub namespaces: BTreeSet<String>,
     /// Which targets LagMonitors may name.
     pub guards: Guards,
+    /// How the operator may be let at what they refer to.
+    pub grants: Grants,
     /// The Lease that lets one operator write.
     pub lease: Place,
     /// Who this is, in status and events: the pod's name.
     pub identity: String,
+    /// The pod that it runs in, in the Lease's namespace, when a Service finds it by its label.
+    pub pod: Option<String>,
 }
+
+/// Why an operator does not lead.
+const STANDING_BY: &str = "another operator holds the Lease, or the API server does not answer";
 
 /// How the operator talks to the API server.
 #[derive(Clone)]
@@ -61,6 +73,8 @@ pub struct Clients {
     pub watch: Client,
     /// For everything else, which is answered soon.
     pub call: Client,
+    /// For the Lease, which does not wait: no answer takes longer than [`lease::ANSWER`](super::lease::ANSWER).
+    pub lease: Client,
 }
 
 /// What all turns share.
@@ -80,7 +94,8 @@ pub(super) struct Operator {
     gone: Notify,
 }
 
-/// Runs until `stop`. Tells `ready` why it is not, and with `None` that it is: it leads, and knows every LagMonitor.
+/// Runs until `stop`. Tells `ready` why it is not, and with `None` that it is: it knows every LagMonitor, and leads, or
+/// stands by in a pod that no Service leads to.
 pub async fn run(
     clients: Clients,
     settings: Settings,
@@ -90,7 +105,7 @@ pub async fn run(
 ) {
     ready(Some("the Lease has not been had yet"));
     let lease = tokio::select! {
-        lease = Lease::wait_for(&clients.call, &settings.lease, &settings.identity) => lease,
+        lease = Lease::wait_for(clients.lease.clone(), settings.lease.clone(), settings.identity.clone()) => lease,
         () = stop.cancelled() => return fleet.stop().await,
     };
     operate(clients, settings, fleet, ready, stop, lease.held.clone()).await;
@@ -162,11 +177,13 @@ fn control(
     let (seen, looking) = (watched.clone(), operator.clone());
     let changes = watcher(api, watcher::Config::default())
         .default_backoff()
+        // Who has written which field is nobody's question here, and takes memory.
+        .modify(|object: &mut Guarded| object.meta_mut().managed_fields = None)
         .reflect(writer)
         .inspect(move |event| looking.look_at(event, &seen))
         .applied_objects()
         .predicate_filter(
-            predicates::generation.combine(predicates::annotations).combine(deleted),
+            predicates::generation.combine(predicates::annotations).combine(predicates::labels).combine(deleted),
             PredicateConfig::default(),
         );
     Controller::for_stream(changes, watched.store.clone())
@@ -200,7 +217,8 @@ fn posts(board: watch::Receiver<Snapshot>, store: Store<Guarded>) -> impl Stream
     .filter(move |reference| ready(store.get(reference).is_some()))
 }
 
-fn differs(before: &Posted, now: &Posted) -> bool {
+/// Whether something was posted in between.
+pub(super) fn differs(before: &Posted, now: &Posted) -> bool {
     let report = |posted: &Posted| posted.report.as_ref().map(Arc::as_ptr);
     report(before) != report(now) || before.file != now.file || !Arc::ptr_eq(&before.pulse, &now.pulse)
 }
@@ -249,18 +267,33 @@ impl Operator {
         }
         self.gathered.cancel();
         let mut leads = self.leads.clone();
+        let Settings { lease, pod, .. } = &self.settings;
+        let beacon = pod.as_ref().map(|pod| Beacon::new(&self.client, &lease.namespace, pod));
         // The first answer about the Lease is on its way.
         let _ = tokio::time::timeout(PAUSE, leads.wait_for(|leads| *leads)).await;
         loop {
-            if *leads.borrow_and_update() {
+            let leading = *leads.borrow_and_update();
+            if leading {
                 tracing::info!("this operator holds the Lease");
-                ready(None);
             } else {
-                tracing::warn!("standing by: another operator holds the Lease, or the API server does not answer");
-                ready(Some("another operator holds the Lease"));
+                tracing::warn!("standing by: {STANDING_BY}");
             }
-            if leads.changed().await.is_err() {
-                return std::future::pending().await;
+            // While the label may still be there, the Service would lead here too.
+            ready((!leading).then_some(STANDING_BY));
+            let said = async {
+                if let Some(beacon) = &beacon {
+                    beacon.say(leading).await;
+                    ready(None);
+                }
+                std::future::pending().await
+            };
+            tokio::select! {
+                changed = leads.changed() => {
+                    if changed.is_err() {
+                        return std::future::pending().await;
+                    }
+                }
+                () = said => {}
             }
         }
     }
@@ -272,7 +305,8 @@ impl Operator {
         }
     }
 
-    /// Ends and forgets every LagMonitor that no longer exists. What is not watched, or not listed yet, may exist.
+    /// Ends and forgets every LagMonitor that no longer exists. What is not listed yet, or not watched any more, may exist:
+    /// of the latter the file goes, which nobody renews, and later the history.
     async fn sweep(&self) {
         let present = self.objects.uids();
         let kept: BTreeSet<String> = present.iter().map(|(name, uid)| history(name, uid.as_deref())).collect();
@@ -281,7 +315,12 @@ impl Operator {
         };
         let mut fleet = self.fleet.lock().await;
         fleet.retain(|plan| !gone(&plan.history())).await;
-        fleet.forget(gone);
+        fleet.forget(gone, Millis::MAX);
+        let watched = &self.settings.namespaces;
+        let elsewhere = |history: &str| of_cluster(history).is_some_and(|namespace| !watched.contains(namespace));
+        if !watched.is_empty() {
+            fleet.forget(elsewhere, Clock::wall().now() - KEPT);
+        }
         drop(fleet);
         self.forget_ledgers(&present);
     }
@@ -289,6 +328,7 @@ impl Operator {
     fn forget_ledgers(&self, present: &BTreeMap<MonitorName, Option<String>>) {
         let mut ledgers = self.ledgers.lock().unwrap_or_else(PoisonError::into_inner);
         ledgers.retain(|name, ledger| present.get(name) == Some(&ledger.uid));
+        self.board.unsay(|name| present.contains_key(name));
     }
 
     /// What is known of a LagMonitor since its last turn; nothing when it was created again.
@@ -302,6 +342,11 @@ impl Operator {
     pub(super) fn keep(&self, meta: &ObjectMeta, ledger: Ledger) {
         let mut ledgers = self.ledgers.lock().unwrap_or_else(PoisonError::into_inner);
         if self.objects.has(meta) {
+            let name = name_of(meta);
+            let written = self.objects.get(&name).and_then(|object| object.0.as_ref().ok()?.spec.cluster_name.clone());
+            let team = meta.labels.as_ref().and_then(|labels| labels.get(TEAM)).map(|team| team.as_str().into());
+            let (cluster_name, conditions) = (written.unwrap_or_else(|| name.to_string()), ledger.conditions.clone());
+            self.board.say(&name, Said { cluster_name, team, conditions });
             ledgers.insert(name_of(meta), ledger);
         }
     }

@@ -4,30 +4,32 @@
 
 mod claims;
 mod credentials;
-pub mod objective;
 
 pub use claims::Claims;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
-use objective::Objective;
 use serde_json::Value;
 
 use super::resolve::{Kind, Resolved};
 use crate::crd::output::ConfigMapOutput;
 use crate::crd::properties::Properties;
 use crate::crd::sampling::{IsolationLevel, Sampling};
-use crate::crd::slo::Slo;
 use crate::crd::{LagMonitor, LagMonitorSpec};
 use crate::kafka::connection::Connection;
 use crate::kafka::selection::{PatternError, Patterns, Selection};
+use crate::lag::Name;
 use crate::lag::policy::Policy;
 use crate::lag::report::MonitorName;
+use crate::monitor::objective::Objective;
 
 /// The annotation that asks for a sample at once, by any text that it did not have before.
 pub const SAMPLE_NOW: &str = "highwater.dev/sample-now";
+
+/// The label that says whose LagMonitor it is.
+pub const TEAM: &str = "highwater.dev/team";
 
 /// How one LagMonitor is to be sampled.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +40,8 @@ pub struct Plan {
     pub uid: Option<String>,
     /// The name of the cluster in labels and reports.
     pub cluster_name: String,
+    /// Whose it is: the label `highwater.dev/team`.
+    pub team: Option<Name>,
     /// How to connect, secrets included.
     pub connection: Connection,
     /// Which groups and topics.
@@ -50,8 +54,6 @@ pub struct Plan {
     pub output_file: Option<String>,
     /// The report's ConfigMap, in the namespace of the LagMonitor.
     pub config_map: Option<ConfigMapOutput>,
-    /// Whether sampling is to stop.
-    pub suspend: bool,
     /// What the annotation `highwater.dev/sample-now` says; any new text asks for a sample at once.
     pub sample_now: Option<String>,
     /// Fields that are written and that this version does nothing with.
@@ -129,6 +131,19 @@ pub enum Problem {
         /// `<namespace>/<name>` of the LagMonitor that has it.
         holder: String,
     },
+    /// A file would be where another file needs a folder.
+    #[error(
+        "the output file {path:?} and {other:?}, that of LagMonitor {holder}, can't both be there, for one would be the \
+         folder of the other: write another one"
+    )]
+    Folder {
+        /// The file.
+        path: String,
+        /// The other file.
+        other: String,
+        /// `<namespace>/<name>` of the LagMonitor that has it.
+        holder: String,
+    },
 }
 
 impl Plan {
@@ -170,24 +185,31 @@ impl Problem {
             Problem::KeyMissing { .. } => "KeyMissing",
             Problem::Content { .. } => "InvalidContent",
             Problem::NotAllowed { .. } => "TargetNotAllowed",
-            Problem::Taken { .. } => "NameTaken",
+            Problem::Taken { .. } | Problem::Folder { .. } => "NameTaken",
         }
     }
 }
 
+/// Objects by kind and name, each with a field that refers to it.
+pub type Referred = BTreeMap<(Kind, String), &'static str>;
+
 /// The objects of its namespace that a LagMonitor refers to.
 #[must_use]
-pub fn references(spec: &LagMonitorSpec) -> BTreeSet<(Kind, String)> {
-    let tls = spec.tls.iter();
-    let ca = tls.clone().filter_map(|tls| tls.ca.as_ref());
-    let ca_maps = ca.clone().filter_map(|ca| ca.config_map_ref.as_ref()).map(|key| (Kind::ConfigMap, key.name.clone()));
-    let ca_secrets = ca.filter_map(|ca| ca.secret_ref.as_ref()).map(|key| key.name.clone());
-    let clients = tls.filter_map(|tls| tls.client_secret_ref.as_ref()).map(|secret| secret.name.clone());
-    let sasl = spec.sasl.iter();
-    let passwords = sasl.clone().filter_map(|sasl| sasl.password_secret_ref.as_ref()).map(|key| key.name.clone());
-    let oauth = sasl.filter_map(|sasl| sasl.oauth.as_ref()).map(|oauth| oauth.client_secret_ref.name.clone());
-    let secrets = ca_secrets.chain(clients).chain(passwords).chain(oauth).map(|name| (Kind::Secret, name));
-    ca_maps.chain(secrets).collect()
+pub fn references(spec: &LagMonitorSpec) -> Referred {
+    let (tls, sasl) = (spec.tls.as_ref(), spec.sasl.as_ref());
+    let ca = tls.and_then(|tls| tls.ca.as_ref());
+    let password = sasl.and_then(|sasl| sasl.password_secret_ref.as_ref());
+    let oauth = sasl.and_then(|sasl| sasl.oauth.as_ref()).map(|oauth| &oauth.client_secret_ref);
+    let client = tls.and_then(|tls| tls.client_secret_ref.as_ref());
+    let keys = [
+        (Kind::ConfigMap, "spec.tls.ca.configMapRef", ca.and_then(|ca| ca.config_map_ref.as_ref())),
+        (Kind::Secret, "spec.tls.ca.secretRef", ca.and_then(|ca| ca.secret_ref.as_ref())),
+        (Kind::Secret, "spec.sasl.passwordSecretRef", password),
+        (Kind::Secret, "spec.sasl.oauth.clientSecretRef", oauth),
+    ];
+    let of_keys = keys.into_iter().filter_map(|(kind, field, key)| Some(((kind, key?.name.clone()), field)));
+    let of_client = client.map(|secret| ((Kind::Secret, secret.name.clone()), "spec.tls.clientSecretRef"));
+    of_keys.chain(of_client).collect()
 }
 
 /// Makes the plan of a LagMonitor that keeps the bounds and rules of its schema.
@@ -206,16 +228,17 @@ pub fn plan(monitor: &LagMonitor, resolved: &Resolved) -> Result<Plan, Invalid> 
     };
     Ok(Plan {
         cluster_name: spec.cluster_name.clone().unwrap_or_else(|| name.to_string()),
+        team: monitor.labels().get(TEAM).map(|team| team.as_str().into()),
         connection,
         selection: Selection {
             groups: patterns("spec.groups", &spec.groups.include, &spec.groups.exclude)?,
             topics: patterns("spec.topics", &spec.topics.include, &spec.topics.exclude)?,
         },
         policy: policy(&spec.sampling),
-        objective: Objective::new(&spec.slo)?,
+        objective: Objective::new(&spec.slo)
+            .map_err(|(field, error)| Invalid { field: format!("spec.slo.{field}"), problem: error.into() })?,
         output_file: spec.output.file.as_ref().map(|file| file.path.clone()),
         config_map: spec.output.config_map.clone(),
-        suspend: spec.suspend,
         sample_now: monitor.annotations().get(SAMPLE_NOW).cloned(),
         unused: unused(monitor),
         uid: monitor.metadata.uid.clone(),
@@ -224,17 +247,9 @@ pub fn plan(monitor: &LagMonitor, resolved: &Resolved) -> Result<Plan, Invalid> 
 }
 
 fn unused(monitor: &LagMonitor) -> Vec<&'static str> {
-    let (slo, default) = (&monitor.spec.slo, Slo::default());
     // Without Kubernetes there is no uid, and no ConfigMap.
     let config_map = monitor.metadata.uid.is_none() && monitor.spec.output.config_map.is_some();
-    let fields = [
-        ("spec.slo.minRebalanceScore", slo.min_rebalance_score != default.min_rebalance_score),
-        ("spec.slo.rebalanceWindow", slo.rebalance_window != default.rebalance_window),
-        ("spec.slo.maxRebalances", slo.max_rebalances != default.max_rebalances),
-        ("spec.slo.maxGiniExcessPercent", slo.max_gini_excess_percent != default.max_gini_excess_percent),
-        ("spec.slo.stuckWindow", slo.stuck_window != default.stuck_window),
-        ("spec.output.configMap", config_map),
-    ];
+    let fields = [("spec.output.configMap", config_map)];
     fields.into_iter().filter(|(_, written)| *written).map(|(field, _)| field).collect()
 }
 

@@ -4,6 +4,7 @@
 pub mod budget;
 pub mod error;
 
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,9 @@ pub const REFRESH: Duration = Duration::from_secs(600);
 
 /// The label that says who writes a ConfigMap, and what it says on ours.
 pub const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "highwater");
+
+/// The least time between two writes of one ConfigMap, whatever has changed: the least `minInterval`.
+const LEAST_PAUSE: Duration = Duration::from_secs(10);
 
 /// How often a write is tried again at once when somebody else was faster.
 const ATTEMPTS: usize = 3;
@@ -55,8 +59,18 @@ pub enum Next {
 /// What is known of the ConfigMap of one monitor. A default one knows nothing, which costs one write.
 #[derive(Debug, Default)]
 pub struct Publication {
+    /// The ConfigMap that holds the report, as far as is known.
     name: Option<String>,
+    /// The ConfigMaps that may be the monitor's: all but the one that the report goes to are taken away.
+    left: BTreeSet<String>,
     owner: Option<String>,
+    page: Page,
+}
+
+/// What is known of the one ConfigMap that the report goes to.
+#[derive(Debug, Default)]
+struct Page {
+    name: String,
     resource_version: Option<String>,
     written: Option<Written>,
     checked: Option<Instant>,
@@ -65,6 +79,7 @@ pub struct Publication {
 #[derive(Debug)]
 struct Written {
     at: Instant,
+    detail: output::Detail,
     generated_at: Timestamp,
     digest: u64,
     text: u64,
@@ -73,22 +88,28 @@ struct Written {
 impl Publication {
     /// What a process begins with: the name of the ConfigMap that the monitor's status says it was written to.
     pub fn recalled(name: Option<String>) -> Self {
-        Self { name, ..Self::default() }
+        Self { left: name.iter().cloned().collect(), name, ..Self::default() }
     }
 
-    /// The name of the ConfigMap that is, or may be, the monitor's: what belongs into its status.
+    /// The name of the ConfigMap that holds the report: what belongs into the monitor's status.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
+    /// Whether this process has written what this output asks for, at whatever time.
+    pub fn shows(&self, output: &ConfigMapOutput) -> bool {
+        self.page.name == output.name
+            && self.page.written.as_ref().is_some_and(|written| written.detail == output.detail)
+    }
+
     /// Brings the ConfigMap to say what the report says, at most once per `minInterval` and as the budget allows.
-    /// One that the monitor had under another name is deleted first. A ConfigMap that was deleted or changed by hand is
-    /// noticed when the report changes, or within `minInterval`.
+    /// One that the monitor had under another name is deleted once this one is there. A ConfigMap that was deleted or
+    /// changed by hand is noticed when the report changes, or within `minInterval`.
     ///
     /// Dropping the future is safe.
     ///
     /// # Errors
-    /// [`PublishError`]: nothing is written then, unless somebody else came in between.
+    /// [`PublishError`]: nothing is written then, unless somebody else came in between, or the former one is still there.
     pub async fn publish(
         &mut self,
         owner: Owner<'_>,
@@ -97,36 +118,21 @@ impl Publication {
         budget: &Budget,
         now: Instant,
     ) -> Result<Next, PublishError> {
-        if self.name.as_ref() != Some(&output.name) {
-            self.withdraw(owner).await?;
-        }
         // A monitor that was deleted and created again owns nothing of its former self.
-        if self.owner.as_ref() != Some(&owner.reference.uid) {
-            *self = Self::recalled(Some(output.name.clone()));
-            self.owner = Some(owner.reference.uid.clone());
+        if self.owner.as_ref().is_some_and(|known| *known != owner.reference.uid) {
+            *self = Self::default();
         }
-        let interval = Duration::from_millis(output.min_interval.millis().unsigned_abs());
-        if let Some(wait) = self.written.as_ref().and_then(|written| remaining(written.at, interval, now)) {
-            return Ok(Next::In(wait));
+        self.owner = Some(owner.reference.uid.clone());
+        if self.page.name != output.name {
+            self.page = Page { name: output.name.clone(), ..Page::default() };
+            self.left.insert(output.name.clone());
         }
-        let rendered = config_map::rendered(report, depth(output.detail), Limits::default())?;
-        if self.says(report, rendered.digest, interval, now) {
-            if self.checked.is_some_and(|checked| remaining(checked, interval, now).is_some()) {
-                return Ok(Next::Unchanged);
-            }
-            if self.stands(owner, &output.name).await? {
-                self.checked = Some(now);
-                return Ok(Next::Unchanged);
-            }
+        let next = self.page.bring(owner, output, report, budget, now).await?;
+        if self.page.written.is_some() {
+            self.name = Some(output.name.clone());
+            self.clear(owner, Some(&output.name)).await?;
         }
-        if let Err(wait) = budget.take(rendered.json.len(), now) {
-            return Ok(Next::In(wait));
-        }
-        let text = hash(&rendered.json);
-        self.write(owner, &output.name, rendered.json).await?;
-        self.written = Some(Written { at: now, generated_at: report.generated_at, digest: rendered.digest, text });
-        self.checked = Some(now);
-        Ok(Next::Written)
+        Ok(next)
     }
 
     /// Deletes the ConfigMap that was written, if there is one and it is still the monitor's. Does nothing when nothing
@@ -135,24 +141,71 @@ impl Publication {
     /// # Errors
     /// [`PublishError`]; the name is remembered then, so that the next call tries again.
     pub async fn withdraw(&mut self, owner: Owner<'_>) -> Result<(), PublishError> {
-        if let Some(name) = &self.name {
-            owner.delete(name).await?;
-        }
+        self.clear(owner, None).await?;
         *self = Self::default();
         Ok(())
     }
 
-    /// Whether the last writing of this process says the same, and is young enough to say that Highwater is alive.
-    fn says(&self, report: &Report, digest: u64, interval: Duration, now: Instant) -> bool {
+    /// Deletes every ConfigMap that may be the monitor's, but for one.
+    async fn clear(&mut self, owner: Owner<'_>, but: Option<&str>) -> Result<(), PublishError> {
+        while let Some(name) = self.left.iter().find(|name| Some(name.as_str()) != but).cloned() {
+            owner.delete(&name).await?;
+            self.left.remove(&name);
+        }
+        Ok(())
+    }
+}
+
+impl Page {
+    async fn bring(
+        &mut self,
+        owner: Owner<'_>,
+        output: &ConfigMapOutput,
+        report: &Report,
+        budget: &Budget,
+        now: Instant,
+    ) -> Result<Next, PublishError> {
+        let interval = Duration::from_millis(output.min_interval.millis().unsigned_abs());
+        // Who asks for another detail need not wait for the next day.
+        let pause =
+            |written: &Written| if written.detail == output.detail { interval } else { interval.min(LEAST_PAUSE) };
+        if let Some(wait) = self.written.as_ref().and_then(|written| remaining(written.at, pause(written), now)) {
+            return Ok(Next::In(wait));
+        }
+        let rendered = config_map::rendered(report, depth(output.detail), Limits::default())?;
+        if self.says(report, output.detail, rendered.digest, interval.max(REFRESH), now) {
+            if self.checked.is_some_and(|checked| remaining(checked, interval, now).is_some()) {
+                return Ok(Next::Unchanged);
+            }
+            if self.stands(owner).await? {
+                self.checked = Some(now);
+                return Ok(Next::Unchanged);
+            }
+        }
+        if let Err(wait) = budget.take(rendered.json.len(), now) {
+            return Ok(Next::In(wait));
+        }
+        let text = hash(&rendered.json);
+        self.write(owner, rendered.json).await?;
+        let (generated_at, digest) = (report.generated_at, rendered.digest);
+        self.written = Some(Written { at: now, detail: output.detail, generated_at, digest, text });
+        self.checked = Some(now);
+        Ok(Next::Written)
+    }
+
+    /// Whether the last writing of this process says the same, and is `young` enough to say that Highwater is alive.
+    fn says(&self, report: &Report, detail: output::Detail, digest: u64, young: Duration, now: Instant) -> bool {
         self.written.as_ref().is_some_and(|written| {
-            let young = remaining(written.at, REFRESH.max(interval), now).is_some();
-            written.digest == digest && (young || written.generated_at == report.generated_at)
+            let is_young = remaining(written.at, young, now).is_some();
+            (written.detail, written.digest) == (detail, digest)
+                && (is_young || written.generated_at == report.generated_at)
         })
     }
 
     /// Whether the ConfigMap is still there as it was written. Only what Highwater writes counts, so that another
     /// controller's annotation does not make two programs write against each other.
-    async fn stands(&mut self, owner: Owner<'_>, name: &str) -> Result<bool, PublishError> {
+    async fn stands(&mut self, owner: Owner<'_>) -> Result<bool, PublishError> {
+        let name = &self.name;
         let found = owner.look(name).await?;
         let version = found.and_then(|found| found.resource_version);
         if version.is_none() || version == self.resource_version {
@@ -173,7 +226,8 @@ impl Publication {
         Ok(same)
     }
 
-    async fn write(&mut self, owner: Owner<'_>, name: &str, json: String) -> Result<(), PublishError> {
+    async fn write(&mut self, owner: Owner<'_>, json: String) -> Result<(), PublishError> {
+        let name = &self.name;
         let wanted = owner.config_map(name, json);
         for _ in 0..ATTEMPTS {
             // Taken, so that a failure on the way leads to another look.

@@ -14,7 +14,7 @@ use jsonschema::paths::{Location, LocationSegment};
 use kube::core::cel::{CompiledSchema, Validator, apply_defaults, compile_schema};
 use serde_json::{Map, Value};
 
-use self::sentence::{explained, sentence};
+use self::sentence::{explained, instead, sentence};
 use crate::crd;
 
 /// What is wrong with one field.
@@ -58,20 +58,31 @@ impl Schema {
 
     /// Every problem of a document; none when it is good.
     ///
-    /// As on an API server, rules are only asked of a document that keeps the bounds.
+    /// As on an API server, rules are asked unless a field is missing, is too long, or is of the wrong type.
     #[must_use]
     pub fn check(&self, document: &Value) -> Vec<Problem> {
-        let document = without_defaulted_nulls(document, &self.open);
-        let mut problems: Vec<_> =
-            self.bounds.iter_errors(&document).flat_map(|error| self.sentences(&error)).collect();
+        let document = self.cleaned(document);
+        let errors: Vec<_> = self.bounds.iter_errors(&document).collect();
+        let blocks = |error: &jsonschema::ValidationError<'_>| {
+            let kind = error.kind();
+            matches!(kind, Kind::Required { .. } | Kind::Type { .. } | Kind::Enum { .. })
+                || matches!(kind, Kind::MaxLength { .. } | Kind::MaxItems { .. })
+        };
+        let mut problems: Vec<_> = errors.iter().flat_map(|error| self.sentences(error)).collect();
         find_duplicates(&document, &self.open, "", &mut problems);
-        if problems.is_empty() {
+        if !errors.iter().any(blocks) {
             let defaulted = apply_defaults(&self.open, &document);
             let failed = Validator::new().validate_compiled(&self.rules, &defaulted, None).err();
             let failed = failed.into_iter().flatten();
             problems.extend(failed.map(|error| Problem { field: error.field_path, message: error.message }));
         }
         problems
+    }
+
+    /// The document as an API server stores it: a field that is null, and has a default, is not there.
+    #[must_use]
+    pub fn cleaned(&self, document: &Value) -> Value {
+        without_defaulted_nulls(document, &self.open)
     }
 
     fn sentences(&self, error: &jsonschema::ValidationError<'_>) -> Vec<Problem> {
@@ -90,13 +101,28 @@ impl Schema {
             }
             Kind::Required { property } => {
                 let property = property.as_str().unwrap_or_default();
-                let text = schema.and_then(|schema| schema["properties"][property]["description"].as_str());
-                let message = explained("Required value".into(), text);
-                vec![Problem { field: join(&field, property), message }]
+                let (mut field, mut schema) =
+                    (join(&field, property), schema.map(|schema| &schema["properties"][property]));
+                // `metadata` says nothing to people; the name that has to be in it does.
+                if field == "metadata" {
+                    field = join(&field, "name");
+                    schema = schema.map(|schema| &schema["properties"]["name"]);
+                }
+                let text = schema.and_then(|schema| schema["description"].as_str());
+                vec![Problem { field, message: explained("Required value".into(), text) }]
             }
             kind => {
-                let message =
-                    explained(sentence(kind, &field, error.instance()), self.description(error.schema_path()));
+                let (said, text) = (sentence(kind, &field, error.instance()), self.description(error.schema_path()));
+                let message = match (kind, text) {
+                    (Kind::Type { .. }, _) => {
+                        let said = explained(said, text);
+                        let what = schema.and_then(|schema| instead(kind, error.instance(), schema));
+                        what.map_or(said.clone(), |what| format!("{what}: {said}"))
+                    }
+                    // What to write stands before the expression, which few can read.
+                    (Kind::Pattern { .. }, Some(text)) => format!("{text} {said}"),
+                    _ => explained(said, text),
+                };
                 vec![Problem { field, message }]
             }
         }
@@ -205,19 +231,18 @@ mod tests {
     }
 
     #[test]
-    fn every_bad_sample_is_refused_for_the_reason_that_it_states() {
+    fn every_bad_sample_is_refused_with_the_sentence_that_it_states() {
         let schema = Schema::lag_monitor().unwrap();
         let samples = samples("invalid");
         assert!(samples.len() >= 40, "only {} samples", samples.len());
         for (path, text) in samples {
             let [Ok(document)] = &marked::parse(&text)[..] else { panic!("{path:?}") };
             let problems = schema.check(&document.value);
-            let expected = (header(&text, "field"), header(&text, "says"), header(&text, "line"));
-            let stated = problems.iter().any(|problem| {
-                let line = document.lines.of(&problem.field).to_string();
-                problem.field == expected.0 && problem.message.contains(expected.1) && line == expected.2
+            let stated = ["field", "line", "says"].map(|name| header(&text, name).to_owned());
+            let told = problems.iter().map(|problem| {
+                [problem.field.clone(), document.lines.of(&problem.field).to_string(), problem.message.clone()]
             });
-            assert!(stated, "{path:?}: {problems:#?}");
+            assert_eq!(told.collect::<Vec<_>>(), [stated], "{path:?}");
         }
     }
 
@@ -249,6 +274,57 @@ mod tests {
               than or equal to 50. Rows of history kept for every partition, from 50 to 10000."
             ]
         );
+    }
+
+    #[test]
+    fn what_to_write_instead_comes_first() {
+        for (spec, starts) in [
+            (
+                json!({ "brokers": ["a:1"], "sampling": { "interval": 60 } }),
+                "spec.sampling.interval: 60 stands here: write a duration with a unit, such as 60s: Invalid value: \"integer\"",
+            ),
+            (
+                json!({ "brokers": ["a:1"], "suspend": "yes" }),
+                "spec.suspend: \"yes\" stands here: write true or false,",
+            ),
+            (json!({ "brokers": "a:1" }), "spec.brokers: \"a:1\" stands here: write a list: Invalid value"),
+            (json!({ "brokers": ["kafka"] }), "spec.brokers[0]: write host:port with a port from 1 to 65535, such as "),
+            (
+                json!({ "brokers": ["a:1"], "sampling": { "interval": "one minute" } }),
+                "spec.sampling.interval: write a duration from 1s to 1h, such as 90s or 5m",
+            ),
+        ] {
+            let told = check(&spec);
+            assert!(told.len() == 1 && told[0].starts_with(starts), "{told:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_duration_is_told_once() {
+        for (interval, coarse) in [("", "1h"), ("5", "1h"), ("one minute", "an hour"), ("1d", "1h")] {
+            let sampling = json!({ "interval": interval, "coarseInterval": coarse });
+            let told = check(&json!({ "brokers": ["a:1"], "sampling": sampling }));
+            assert_eq!(told.len(), if coarse == "1h" { 1 } else { 2 }, "{told:#?}");
+            assert!(told.iter().all(|told| told.contains(": write a duration from ")), "{told:#?}");
+        }
+    }
+
+    #[test]
+    fn rules_are_asked_beside_bounds_but_not_of_what_is_of_the_wrong_type() {
+        let bad = |slo: Value| json!({ "brokers": ["a"], "slo": { "maxRebalances": slo } });
+        assert_eq!(check(&bad(json!(0))).len(), 2);
+        assert_eq!(check(&bad(json!("many"))).len(), 1);
+    }
+
+    #[test]
+    fn a_document_without_metadata_is_told_which_field_is_missing() {
+        for document in
+            [json!({ "spec": { "brokers": ["a:1"] } }), json!({ "metadata": {}, "spec": { "brokers": ["a:1"] } })]
+        {
+            let problems = Schema::lag_monitor().unwrap().check(&document);
+            let fields: Vec<_> = problems.iter().map(|problem| problem.field.as_str()).collect();
+            assert_eq!(fields, ["metadata.name"], "{problems:?}");
+        }
     }
 
     #[test]

@@ -15,8 +15,11 @@ use crate::output::table::age;
 /// The most bytes of the summary of the worst group: it is a column of `kubectl get`.
 const LONGEST_SUMMARY: usize = 128;
 
-/// The least time between two writes.
-const LEAST_PAUSE: Duration = Duration::from_secs(10);
+/// The most bytes of the cluster's id: Kafka makes some of 22, and takes others.
+const LONGEST_ID: usize = 255;
+
+/// The least time between two writes, and after one that failed.
+pub(super) const LEAST_PAUSE: Duration = Duration::from_secs(10);
 
 /// The least time between two writes of figures alone.
 const FIGURES_PAUSE: Duration = Duration::from_secs(60);
@@ -55,7 +58,7 @@ pub fn status(
         status.lag_records =
             report.groups.iter().filter_map(|group| group.total_lag_records).reduce(i64::saturating_add);
         status.last_sample_time = Some(time(pulse.last_sample.unwrap_or(report.generated_at.0)));
-        status.cluster_id = report.cluster.id.as_deref().map(str::to_owned).or(status.cluster_id);
+        status.cluster_id = report.cluster.id.as_deref().map(|id| short(id, LONGEST_ID)).or(status.cluster_id);
     }
     status
 }
@@ -97,6 +100,8 @@ fn described(group: &str, topic: &GroupTopic) -> Option<Worst> {
 pub struct Written {
     /// The status.
     pub status: LagMonitorStatus,
+    /// The same as the API server has stored it: one with an older schema leaves out what it does not know.
+    pub stored: LagMonitorStatus,
     /// When.
     pub at: Instant,
 }
@@ -112,15 +117,23 @@ pub enum Due {
     Never,
 }
 
-/// When to write the `wanted` status. The first is written at once; figures, and messages whose reason stays, wait
-/// for a minute since the last write, everything else for ten seconds.
+/// When to write the `wanted` status, where `found` is the one that the resource was last seen with, if it can be read.
+/// The first is written at once; figures, and messages whose reason stays, wait for a minute since the last write,
+/// everything else for ten seconds, and so does what somebody else has changed.
 #[must_use]
-pub fn due(written: Option<&Written>, wanted: &LagMonitorStatus, now: Instant) -> Due {
-    let Some(written) = written else { return Due::Now };
-    if written.status == *wanted {
-        return Due::Never;
-    }
-    let pause = if without_figures(&written.status) == without_figures(wanted) { FIGURES_PAUSE } else { LEAST_PAUSE };
+pub fn due(
+    written: Option<&Written>,
+    found: Option<&LagMonitorStatus>,
+    wanted: &LagMonitorStatus,
+    now: Instant,
+) -> Due {
+    let Some(written) = written else { return if found == Some(wanted) { Due::Never } else { Due::Now } };
+    let undone = found.is_some_and(|found| *found != written.stored);
+    let pause = match written.status == *wanted {
+        true if !undone => return Due::Never,
+        false if !undone && without_figures(&written.status) == without_figures(wanted) => FIGURES_PAUSE,
+        _ => LEAST_PAUSE,
+    };
     match pause.checked_sub(now.saturating_duration_since(written.at)) {
         None | Some(Duration::ZERO) => Due::Now,
         Some(left) => Due::In(left),

@@ -1,6 +1,7 @@
 //! One LagMonitor's turn: what it asks for is brought about, and what came of it is told, in its ConfigMap, its status
 //! and Events. References, then the plan, then the fleet, then what is published.
 
+mod events;
 mod ledger;
 mod outputs;
 mod telling;
@@ -8,6 +9,7 @@ mod telling;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use kube::core::error_boundary::InvalidObject;
 use kube::runtime::controller::Action;
 use kube::{Resource, ResourceExt};
 
@@ -16,10 +18,10 @@ pub(super) use ledger::Ledger;
 use super::conditions::{Facts, Standing};
 use super::fleet::Fleet;
 use super::notices::Seen;
-use super::operator::Operator;
-use super::plan::{Invalid, Plan, Problem, SAMPLE_NOW, name_of, plan, references};
+use super::operator::{Operator, Settings};
+use super::plan::{Invalid, Plan, Problem, SAMPLE_NOW, TEAM, name_of, plan, references};
 use super::publish::Publication;
-use super::references::FetchError;
+use super::references::{FetchError, Place};
 use super::watched::{Guarded, is_older};
 use crate::crd::LagMonitor;
 use crate::lag::reason::Reason;
@@ -31,8 +33,8 @@ const REFUSED: Duration = Duration::from_secs(10);
 /// The shortest time between two turns that nothing but time asks for.
 const SHORTEST: Duration = Duration::from_millis(100);
 
-/// The longest time between two turns.
-const LONGEST: Duration = Duration::from_secs(300);
+/// The longest time between two turns: what others did to the status is mended then.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// What Kafka's refusals of credentials and certificates are called.
 const CREDENTIALS: [Reason; 2] = [Reason::AuthenticationFailed, Reason::TlsFailed];
@@ -114,11 +116,11 @@ impl Turn<'_> {
         let Some(standing) = self.settle().await else { return Ok(Action::await_change()) };
         let running = self.operator.fleet.lock().await.plan(self.name).cloned();
         let posted = self.operator.board.latest().get(self.name).cloned();
-        let told = self.object.0.as_ref().ok().and_then(|monitor| monitor.status.clone());
+        // What can't be read has a status that can't be read either.
+        let told = self.object.0.as_ref().ok().map(|monitor| monitor.status.clone().unwrap_or_default());
         let recalled = || Publication::recalled(told.as_ref().and_then(|status| status.config_map.clone()));
         self.ledger.publication.get_or_insert_with(recalled);
         let (published, come_back) = self.publish(running.as_ref(), posted.as_ref()).await;
-        let told = told.unwrap_or_default();
         let facts = Facts {
             generation: self.object.meta().generation,
             standing: &standing,
@@ -126,43 +128,44 @@ impl Turn<'_> {
             published: &published,
             objective: running.as_ref().map(|plan| &plan.objective),
         };
-        let seen = self.ledger.seen.get_or_insert_with(|| Seen::left(&told.conditions));
-        for notice in seen.notice(facts) {
-            self.tell(notice).await;
-        }
-        let due = self.write_status(facts, &told).await?;
+        let left = || Seen::left(told.as_ref().map_or(&[], |status| &status.conditions));
+        let news = self.ledger.seen.get_or_insert_with(left).notice(facts);
+        let tell_again = self.tell(news).await;
+        let due = self.write_status(facts, told.as_ref()).await?;
         let look_again = match standing {
             Standing::Refused { .. } => Some(REFUSED),
-            Standing::Accepted | Standing::Suspended => self.ledger.references.due(),
+            Standing::Accepted => self.ledger.references.due(),
+            Standing::Suspended => None,
         };
-        let wait = [look_again, come_back, due].into_iter().flatten().min().unwrap_or(LONGEST);
-        Ok(Action::requeue(wait.max(SHORTEST)))
+        let wait = [look_again, come_back, tell_again, due].into_iter().flatten().min().unwrap_or(LONGEST);
+        Ok(Action::requeue(wait.clamp(SHORTEST, LONGEST)))
     }
 
     /// Makes the running monitor what the spec says; `None` when the LagMonitor is gone.
     async fn settle(&mut self) -> Option<Standing> {
-        let planned = match &self.object.0 {
-            Ok(monitor) => self.plan(monitor).await,
-            Err(unreadable) => Err(Refusal {
-                reason: "InvalidSpec",
-                message: format!("the LagMonitor can't be read: {}", unreadable.error),
-                ends: false,
-            }),
+        let asked = match &self.object.0 {
+            // Whether it could be sampled is not asked before it is to be.
+            Ok(monitor) if monitor.spec.suspend => Ok(None),
+            Ok(monitor) => self.plan(monitor).await.map(Some),
+            Err(unreadable) => Err(Refusal::unreadable(unreadable)),
         };
         let mut fleet = self.operator.fleet.lock().await;
         // What was deleted in the meantime was swept away, and must not come back.
         if !self.operator.objects.has(self.object.meta()) {
             return None;
         }
-        let planned = match planned {
-            Ok(plan) if !plan.suspend => self.make_room(&mut fleet, &plan).await.map(|()| plan),
-            planned => planned,
+        let planned = match asked {
+            Ok(None) => {
+                fleet.suspend(self.name).await;
+                return Some(Standing::Suspended);
+            }
+            Ok(Some(plan)) => self.make_room(&mut fleet, &plan).await.map(|()| plan),
+            Err(refusal) => Err(refusal),
         };
         Some(match planned {
             Ok(plan) => {
-                let standing = if plan.suspend { Standing::Suspended } else { Standing::Accepted };
                 fleet.set(plan).await;
-                standing
+                Standing::Accepted
             }
             Err(refusal) => {
                 if refusal.ends {
@@ -176,10 +179,10 @@ impl Turn<'_> {
 
     /// Ends younger monitors that run with what a plan claims; an older one that still does is waited for.
     async fn make_room(&self, fleet: &mut Fleet, plan: &Plan) -> Result<(), Refusal> {
-        for other in fleet.clashing(plan) {
+        for (other, field) in fleet.clashing(plan) {
             let holder = self.operator.objects.get(&other);
             match holder.filter(|holder| is_older(holder.meta(), self.object.meta())) {
-                Some(_) => return Err(Refusal::waits_for(&other)),
+                Some(_) => return Err(Refusal::waits_for(&other, field)),
                 None => fleet.end(&other).await,
             }
         }
@@ -190,29 +193,26 @@ impl Turn<'_> {
         self.operator.settings.guards.check(&monitor.spec)?;
         self.operator.objects.check_claims(monitor)?;
         let refused = self.refused();
-        let wanted = references(&monitor.spec);
-        let (client, namespace) = (&self.operator.client, &self.name.namespace);
-        let resolved = self.ledger.references.fresh(client, namespace, wanted, refused).await?;
+        let Operator { client, settings: Settings { grants, .. }, .. } = self.operator;
+        let place = Place { client, namespace: &self.name.namespace, grants };
+        let resolved = self.ledger.references.fresh(place, references(&monitor.spec), refused).await?;
         // Most turns come for something else, and compiling patterns is not free.
-        let made_of = (monitor.metadata.generation, monitor.annotations().get(SAMPLE_NOW).cloned(), resolved.clone());
+        let marks = [monitor.annotations().get(SAMPLE_NOW).cloned(), monitor.labels().get(TEAM).cloned()];
+        let made_of = (monitor.metadata.generation, marks, resolved.clone());
         if let Some((_, plan)) = self.ledger.planned.as_ref().filter(|(former, _)| *former == made_of) {
             return Ok(plan.clone());
         }
-        let plan = plan(monitor, &made_of.2).inspect_err(|_| self.ledger.references.expire())?;
+        let plan = plan(monitor, &made_of.2).inspect_err(|_| self.ledger.references.doubt())?;
         self.ledger.planned = Some((made_of, plan.clone()));
         Ok(plan)
     }
 
-    /// When Kafka last refused the credentials.
-    fn refused(&mut self) -> Option<Instant> {
-        let posted = self.operator.board.latest().get(self.name).cloned();
-        if let Some(report) = posted.as_ref().and_then(|posted| posted.report.as_deref())
-            && report.errors.iter().any(|failure| CREDENTIALS.contains(&failure.reason))
-            && self.ledger.refused.is_none_or(|(_, told)| told != report.generated_at.0)
-        {
-            self.ledger.refused = Some((Instant::now(), report.generated_at.0));
-        }
-        self.ledger.refused.map(|(when, _)| when)
+    /// Whether Kafka refused the credentials in the last sample.
+    fn refused(&self) -> bool {
+        let latest = self.operator.board.latest();
+        let Some(posted) = latest.get(self.name) else { return false };
+        let errors = posted.report.iter().flat_map(|report| &report.errors);
+        errors.chain(&posted.pulse.trouble).any(|failure| CREDENTIALS.contains(&failure.reason))
     }
 }
 
@@ -225,16 +225,29 @@ struct Refusal {
 }
 
 impl Refusal {
+    /// It can't even be read, which the schema would have prevented.
+    fn unreadable(object: &InvalidObject) -> Self {
+        let message = format!(
+            "spec: this version can't read it: {}. Write it as `kubectl explain lagmonitor.spec` says, and apply the \
+             CustomResourceDefinition that `highwater crd` prints: it refuses what can't be read",
+            object.error
+        );
+        Self { reason: "InvalidSpec", message, ends: false }
+    }
+
     /// A name or a file is still in use by another, whose spec no longer claims it.
-    fn waits_for(other: &MonitorName) -> Self {
-        let message = format!("LagMonitor {other} still runs with this clusterName or output file, as it was before");
+    fn waits_for(other: &MonitorName, field: &str) -> Self {
+        let message = format!(
+            "{field}: LagMonitor {other} still runs with this, as it was written before, because what it says now is \
+             refused: mend that one, or write something else here"
+        );
         Self { reason: "NameTaken", message, ends: true }
     }
 }
 
 impl From<Invalid> for Refusal {
     fn from(invalid: Invalid) -> Self {
-        let ends = matches!(invalid.problem, Problem::Taken { .. });
+        let ends = matches!(invalid.problem, Problem::Taken { .. } | Problem::Folder { .. });
         Self { reason: invalid.problem.reason(), message: invalid.to_string(), ends }
     }
 }

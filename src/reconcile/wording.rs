@@ -20,8 +20,8 @@ pub(super) fn short(text: &str, most: usize) -> String {
 }
 
 /// `a, b, c and 9 more`.
-pub(super) fn listed(names: &[&str]) -> String {
-    let shown: Vec<String> = names.iter().take(WRITTEN_OUT).map(|name| short(name, LONGEST_NAME)).collect();
+pub(super) fn listed(names: &[impl AsRef<str>]) -> String {
+    let shown: Vec<String> = names.iter().take(WRITTEN_OUT).map(|name| short(name.as_ref(), LONGEST_NAME)).collect();
     match names.len() - shown.len() {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),

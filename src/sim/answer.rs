@@ -21,7 +21,7 @@ use super::cluster::{BrokerId, Cluster};
 const HOST: &str = "127.0.0.1";
 
 /// What is known, with the lowest and the highest version.
-const KNOWN: [(ApiKey, i16, i16); 10] = [
+const KNOWN: [(ApiKey, i16, i16); 11] = [
     (ApiKey::ListOffsets, 1, 7),
     (ApiKey::Metadata, 0, 12),
     (ApiKey::OffsetCommit, 2, 9),
@@ -30,6 +30,7 @@ const KNOWN: [(ApiKey, i16, i16); 10] = [
     (ApiKey::DescribeGroups, 0, 6),
     (ApiKey::ListGroups, 0, 5),
     (ApiKey::ApiVersions, 0, 4),
+    (ApiKey::DescribeConfigs, 1, 4),
     (ApiKey::DescribeCluster, 0, 1),
     (ApiKey::ConsumerGroupDescribe, 0, 1),
 ];
@@ -91,6 +92,7 @@ fn answer(broker: &Broker, key: ApiKey, version: i16, request: RequestKind) -> R
     Ok(match request {
         RequestKind::ApiVersions(_) => api_versions(0),
         RequestKind::Metadata(request) => topics::metadata(&asked, request).into(),
+        RequestKind::DescribeConfigs(request) => topics::describe_configs(&asked, &request).into(),
         RequestKind::DescribeCluster(_) => topics::describe_cluster(&asked).into(),
         RequestKind::FindCoordinator(request) => groups::find_coordinator(&asked, &request).into(),
         RequestKind::ListGroups(request) => groups::list(&asked, &request).into(),
@@ -141,6 +143,7 @@ mod tests {
         ConsumerGroupDescribeRequest, DescribeGroupsRequest, FindCoordinatorRequest, GroupId, ListOffsetsRequest,
         MetadataRequest, OffsetCommitRequest, OffsetFetchRequest, TopicName,
     };
+    use kafka_protocol::messages::{DescribeConfigsRequest, describe_configs_request::DescribeConfigsResource};
     use kafka_protocol::messages::{list_offsets_request as list, offset_commit_request as commit};
     use tokio::sync::watch;
 
@@ -200,6 +203,15 @@ mod tests {
             ApiKey::DescribeGroups => DescribeGroupsRequest::default().with_groups(groups()).into(),
             ApiKey::ConsumerGroupDescribe => ConsumerGroupDescribeRequest::default().with_group_ids(groups()).into(),
             ApiKey::ListGroups => kafka_protocol::messages::ListGroupsRequest::default().into(),
+            ApiKey::DescribeConfigs => {
+                let resource = |name| {
+                    DescribeConfigsResource::default()
+                        .with_resource_type(2)
+                        .with_configuration_keys(None)
+                        .with_resource_name(text(name))
+                };
+                DescribeConfigsRequest::default().with_resources(vec![resource("clicks"), resource("nothing")]).into()
+            }
             ApiKey::DescribeCluster => kafka_protocol::messages::DescribeClusterRequest::default().into(),
             _ => kafka_protocol::messages::ApiVersionsRequest::default().into(),
         }
@@ -239,6 +251,19 @@ mod tests {
         let found: Vec<_> = commits.topics[0].partitions.iter().map(|p| p.committed_offset).collect();
         let committed = broker.cluster.read().committed("search-index", "clicks", 0, now).unwrap();
         assert_eq!(found, [committed, -1]);
+    }
+
+    #[test]
+    fn a_topic_keeps_everything_and_one_that_is_not_there_is_unknown() {
+        let asked = request(ApiKey::DescribeConfigs, 4);
+        let ResponseKind::DescribeConfigs(told) = answer(&broker(), ApiKey::DescribeConfigs, 4, asked).unwrap() else {
+            panic!("another response");
+        };
+        let [known, unknown] = &told.results[..] else { panic!("{told:?}") };
+        let values: Vec<_> = known.configs.iter().map(|one| (&*one.name, one.value.as_deref())).collect();
+        let all = [("cleanup.policy", "delete"), ("retention.bytes", "-1"), ("retention.ms", "-1")];
+        assert_eq!(values, all.map(|(name, value)| (name, Some(value))));
+        assert_eq!(unknown.error_code, ResponseError::UnknownTopicOrPartition.code());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! does.
 
 use std::io;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
@@ -112,7 +113,11 @@ impl Broker {
             let mut request = vec![0; length as usize];
             reader.read_exact(&mut request).await?;
             if *self.health.borrow() != Health::Silent {
-                let due = Instant::now() + self.cluster.read().latency;
+                let due = {
+                    let cluster = self.cluster.read();
+                    cluster.answered.fetch_add(1, Ordering::Relaxed);
+                    Instant::now() + cluster.latency
+                };
                 let _ = answers.send((due, answer::frame(self, request.into())?));
             }
         }

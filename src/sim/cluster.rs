@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -56,6 +57,7 @@ pub struct Cluster {
     pub(super) brokers: Vec<Broker>,
     pub(super) epoch: i32,
     pub(super) latency: Duration,
+    pub(super) answered: AtomicU64,
     topics: HashMap<Name, Topic>,
     names: HashMap<TopicId, Name>,
     created: u64,
@@ -70,6 +72,7 @@ impl Cluster {
             brokers: (0..brokers).map(|_| Broker::default()).collect(),
             epoch: 0,
             latency: Duration::ZERO,
+            answered: AtomicU64::new(0),
             topics: HashMap::new(),
             names: HashMap::new(),
             created: 0,
@@ -159,6 +162,11 @@ impl Cluster {
     /// The group with that id, to change its topics or story.
     pub fn group_mut(&mut self, id: &str) -> Option<&mut Group> {
         self.groups.get_mut(id)
+    }
+
+    /// Requests that brokers have answered so far.
+    pub fn answered(&self) -> u64 {
+        self.answered.load(Ordering::Relaxed)
     }
 
     /// Every group.

@@ -73,15 +73,18 @@ fn fold_histories(connection: &mut Connection, monitor: i64, until: i64, memory:
     Ok(())
 }
 
-/// Removes the members of groups that are gone.
+/// Removes the members of groups that are gone, and what was remembered of them as a whole.
 fn leave_groups(connection: &Connection, monitor: i64, memory: &Memory) -> Result<(), Error> {
     let known: Vec<String> = connection
-        .prepare_cached("SELECT DISTINCT group_id FROM memberships WHERE monitor_id = ?1")?
+        .prepare_cached(
+            "SELECT group_id FROM memberships WHERE monitor_id = ?1 UNION SELECT group_id FROM conducts WHERE monitor_id = ?1",
+        )?
         .query_map([monitor], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     for gone in known.iter().filter(|known| !memory.groups.contains_key(known.as_str())) {
         connection
             .execute("DELETE FROM memberships WHERE monitor_id = ?1 AND group_id = ?2", params![monitor, gone])?;
+        connection.execute("DELETE FROM conducts WHERE monitor_id = ?1 AND group_id = ?2", params![monitor, gone])?;
     }
     Ok(())
 }
@@ -114,7 +117,7 @@ fn fold_samples(connection: &mut Connection, monitor: i64, until: i64, rows: usi
 }
 
 /// The samples in the journal by the row of their group and topic, each with the row of the journal that holds it.
-pub(super) fn journalled(
+fn journalled(
     connection: &Connection,
     monitor: i64,
     wanted: impl Fn(i64) -> bool,
@@ -135,7 +138,7 @@ pub(super) fn journalled(
 }
 
 /// The samples of one group and topic, folded ones first.
-pub(super) fn folded(connection: &Connection, id: i64, fresh: &[(i64, Sample)]) -> Result<Vec<Sample>, Error> {
+fn folded(connection: &Connection, id: i64, fresh: &[(i64, Sample)]) -> Result<Vec<Sample>, Error> {
     let mut statement = connection.prepare_cached("SELECT folded, rows FROM samples WHERE group_topic_id = ?1")?;
     let mut found = statement.query([id])?;
     let (until, mut samples) = match found.next()? {

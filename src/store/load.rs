@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::error::Error;
-use super::rows::{changes_from_bytes, history_from_bytes, state};
+use super::rows::{changes_from_bytes, conduct_from_bytes, history_from_bytes, state};
+use crate::lag::conduct::Conduct;
+use crate::lag::history::Run;
 use crate::lag::memory::{Memory, PartitionMemory, TopicMemory};
 use crate::lag::observation::{GroupKind, GroupObservation, PartitionObservation, TopicObservation};
 use crate::lag::progress::Progress;
@@ -31,7 +33,8 @@ pub(super) fn load(connection: &Connection, monitor: &str) -> Result<Option<Memo
         .values_mut()
         .flat_map(|topic| &mut topic.partitions)
         .for_each(|partition| refresh(partition, sampled));
-    memory.groups = groups(connection, id)?;
+    memory.groups = groups(connection, id, sampled)?;
+    memory.conducts = conducts(connection, id, sampled)?;
     memory.last.cluster_id = cluster_id.map(Name::from);
     memory.last.groups = memory.groups.keys().map(unasked_group).collect();
     Ok(Some(memory))
@@ -48,7 +51,8 @@ fn topics(connection: &Connection, monitor: i64) -> Result<(Memory, Rows), Error
         let name = Name::from(row.get::<_, String>(1)?);
         let count: u32 = row.get(3)?;
         let count = usize::try_from(count).unwrap_or(usize::MAX);
-        let topic = TopicMemory { id: row.get(2)?, partitions: vec![PartitionMemory::default(); count], coarse: false };
+        let partitions = vec![PartitionMemory::default(); count];
+        let topic = TopicMemory { id: row.get(2)?, partitions, ..TopicMemory::default() };
         memory.last.topics.push(TopicObservation {
             name: name.clone(),
             id: topic.id,
@@ -106,41 +110,60 @@ fn journal(connection: &Connection, monitor: i64, memory: &mut Memory, rows: &Ro
 /// A newest run that is current was seen by every sample, without a word in the journal.
 fn refresh(partition: &mut PartitionMemory, sampled: Millis) {
     let history = &mut partition.history;
-    if let Some(newest) = history.runs.last_mut() {
-        if history.current {
-            newest.last = newest.last.max(sampled);
-        }
+    if history.current {
+        history.runs.change_last(|run| Run { last: run.last.max(sampled), ..run });
+    }
+    if let Some(newest) = history.runs.last() {
         partition.end_seen = Some((newest.last.max(newest.first), newest.last));
     }
 }
 
-fn groups(connection: &Connection, monitor: i64) -> Result<BTreeMap<Name, BTreeMap<Name, Progress>>, Error> {
+fn groups(
+    connection: &Connection,
+    monitor: i64,
+    sampled: Millis,
+) -> Result<BTreeMap<Name, BTreeMap<Name, Progress>>, Error> {
     let mut groups: BTreeMap<Name, BTreeMap<Name, Progress>> = BTreeMap::new();
     let mut statement = connection.prepare_cached(
-        "SELECT group_id, topic, state, since, static_samples, static_since, gaps, committed_sum
+        "SELECT group_id, topic, state, since, static_samples, static_since, gaps, committed_sum, standing
          FROM group_topics WHERE monitor_id = ?1",
     )?;
     let mut found = statement.query([monitor])?;
     while let Some(row) = found.next()? {
-        let gaps: String = row.get(6)?;
+        let (gaps, standing): (String, String) = (row.get(6)?, row.get(8)?);
+        let json = |error: serde_json::Error| Error::Damaged(error.to_string());
         let progress = Progress {
             state: state(row.get(2)?),
             since: row.get(3)?,
             static_samples: row.get(4)?,
             static_since: row.get(5)?,
-            gaps: serde_json::from_str(&gaps).map_err(|error| Error::Damaged(error.to_string()))?,
+            gaps: serde_json::from_str(&gaps).map_err(json)?,
             committed_sum: row.get(7)?,
-            restored: true,
+            standing: serde_json::from_str(&standing).map_err(json)?,
             ..Progress::default()
         };
         let topics = groups.entry(Name::from(row.get::<_, String>(0)?)).or_default();
-        topics.insert(Name::from(row.get::<_, String>(1)?), progress);
+        topics.insert(Name::from(row.get::<_, String>(1)?), progress.restored(sampled));
     }
     Ok(groups)
 }
 
+/// What is remembered of groups as a whole; it is written when it changes, and was true until the last sample.
+fn conducts(connection: &Connection, monitor: i64, sampled: Millis) -> Result<BTreeMap<Name, Conduct>, Error> {
+    let mut conducts = BTreeMap::new();
+    let mut statement = connection.prepare_cached("SELECT group_id, conduct FROM conducts WHERE monitor_id = ?1")?;
+    let mut found = statement.query([monitor])?;
+    while let Some(row) = found.next()? {
+        let mut conduct = conduct_from_bytes(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?, monitor)?;
+        conduct.rebalances.seen = conduct.rebalances.seen.max(sampled);
+        conducts.insert(Name::from(row.get::<_, String>(0)?), conduct);
+    }
+    Ok(conducts)
+}
+
 /// What a pass holds for a partition before there was one.
 const UNASKED: PartitionObservation = PartitionObservation {
+    leader: None,
     log_start: Err(Reason::Unreachable),
     high_watermark: Err(Reason::Unreachable),
     last_stable: None,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Sample;
 use super::error::Error;
 use crate::lag::change::Change;
+use crate::lag::conduct::Conduct;
 use crate::lag::history::{Fact, History, Run};
 use crate::lag::report::State;
 use crate::lag::{Millis, Offset, Partition};
@@ -44,12 +45,11 @@ pub(super) type TopicChanges = (i64, Vec<(Partition, Change)>);
 
 /// A whole history, of a partition of the topic with that row.
 pub(super) fn history_to_bytes(history: &History, topic: i64, partition: Partition) -> Result<Vec<u8>, Error> {
-    let Run { first, offset, .. } = history.runs.first().copied().unwrap_or(ORIGIN);
+    let Run { first, offset, .. } = history.runs.first().unwrap_or(ORIGIN);
     let mut before = ORIGIN;
-    let runs = history.runs.iter().map(|run| run_difference(*run, std::mem::replace(&mut before, *run))).collect();
+    let runs = history.runs.iter().map(|run| run_difference(run, std::mem::replace(&mut before, run))).collect();
     let mut before = Fact { from: first, at: first, offset };
-    let facts =
-        history.facts.iter().map(|fact| fact_difference(*fact, std::mem::replace(&mut before, *fact))).collect();
+    let facts = history.facts.iter().map(|fact| fact_difference(fact, std::mem::replace(&mut before, fact))).collect();
     let rest = Rest {
         silence: history.silence.map(|pair| relative(pair, first)),
         ahead: history.ahead.map(|fact| fact_difference(fact, fact_at(first))),
@@ -69,7 +69,7 @@ pub(super) fn history_from_bytes(bytes: &[u8], topic: i64, partition: Partition)
         before = run_after(run, before);
         history.runs.push(before);
     }
-    let Run { first, offset, .. } = history.runs.first().copied().unwrap_or(ORIGIN);
+    let Run { first, offset, .. } = history.runs.first().unwrap_or(ORIGIN);
     let mut before = Fact { from: first, at: first, offset };
     for fact in rows.facts {
         before = fact_after(fact, before);
@@ -81,6 +81,16 @@ pub(super) fn history_from_bytes(bytes: &[u8], topic: i64, partition: Partition)
     history.backfilled = rows.rest.backfilled;
     history.current = rows.rest.current;
     Ok(history)
+}
+
+/// What is remembered of one group of a monitor as a whole.
+pub(super) fn conduct_to_bytes(conduct: &Conduct, monitor: i64) -> Result<Vec<u8>, Error> {
+    seal(conduct, [monitor, 0])
+}
+
+/// What these bytes tell of one group of a monitor as a whole.
+pub(super) fn conduct_from_bytes(bytes: &[u8], monitor: i64) -> Result<Conduct, Error> {
+    unseal(bytes, [monitor, 0])
 }
 
 /// The changes of one sample; times count from `base`.
@@ -244,5 +254,48 @@ pub(super) fn state(code: i64) -> Option<State> {
         2 => Some(State::Recovering),
         3 => Some(State::Offline),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Bytes under a checksum that holds, as those have that an older version or a mistake has written.
+    fn sealed(bytes: &[u8], row: [i64; 2]) -> Vec<u8> {
+        let mut checksum = checksum(row);
+        checksum.update(bytes);
+        [bytes, &checksum.finalize().to_le_bytes()].concat()
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_rows_or_damage(bytes in prop::collection::vec(any::<u8>(), 0..200), row in any::<i64>()) {
+            let (pair, one) = (sealed(&bytes, [row, 3]), sealed(&bytes, [row, 0]));
+            if let Ok(history) = history_from_bytes(&pair, row, 3) {
+                prop_assert!(history_to_bytes(&history, row, 3).is_ok());
+            }
+            let read = [
+                history_from_bytes(&bytes, row, 3).map(drop),
+                history_from_bytes(&pair, row, 3).map(drop),
+                changes_from_bytes(&one, row).map(drop),
+                samples_from_bytes(&one, row).map(drop),
+                conduct_from_bytes(&one, row).map(drop),
+            ];
+            for error in read.into_iter().filter_map(Result::err) {
+                prop_assert_eq!(error.reason(), "StorageDamaged");
+            }
+        }
+
+        #[test]
+        fn samples_are_read_back(samples in prop::collection::vec(any::<(i64, Option<i64>, Option<i64>, Option<i64>, u8)>(), 0..20)) {
+            let sample = |&(key, lag, bound, records, code): &_| {
+                (key, Sample { time: key, lag, bound, records, state: state(i64::from(code % 4)) })
+            };
+            let samples: Vec<_> = samples.iter().map(sample).collect();
+            prop_assert_eq!(samples_from_bytes(&samples_to_bytes(&samples, 7)?, 7)?, samples);
+        }
     }
 }

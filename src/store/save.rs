@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, Transaction, TransactionBehavior, named_params, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, named_params, params};
 
 use super::error::Error;
-use super::rows::{TopicChanges, changes_to_bytes, history_to_bytes, samples_to_bytes, state_code};
+use super::rows::{TopicChanges, changes_to_bytes, conduct_to_bytes, history_to_bytes, samples_to_bytes, state_code};
 use super::{Sample, Saved};
 use crate::lag::history::History;
 use crate::lag::memory::{Memory, TopicMemory};
@@ -51,6 +51,7 @@ pub(super) fn save(
         write_histories(&transaction, *id, topic, row, *whole)?;
     }
     memberships(&transaction, monitor, report)?;
+    conducts(&transaction, monitor, memory, anew)?;
     let samples: u32 =
         transaction.query_row("SELECT count(*) FROM journal WHERE monitor_id = ?1", [monitor], |row| row.get(0))?;
     transaction.commit()?;
@@ -159,14 +160,16 @@ fn write_progress(
 ) -> Result<i64, Error> {
     let mut statement = transaction.prepare_cached(
         "INSERT INTO group_topics
-             (monitor_id, group_id, topic, state, since, static_samples, static_since, gaps, committed_sum)
-         VALUES (:monitor, :group, :topic, :state, :since, :samples, :static, :gaps, :sum)
+             (monitor_id, group_id, topic, state, since, static_samples, static_since, gaps, committed_sum, standing)
+         VALUES (:monitor, :group, :topic, :state, :since, :samples, :static, :gaps, :sum, :standing)
          ON CONFLICT (monitor_id, group_id, topic) DO UPDATE SET
              state = :state, since = :since, static_samples = :samples, static_since = :static, gaps = :gaps,
-             committed_sum = :sum
+             committed_sum = :sum, standing = :standing
          RETURNING id",
     )?;
-    let gaps = serde_json::to_string(&progress.gaps).unwrap_or_default();
+    let json = |error: serde_json::Error| Error::Damaged(error.to_string());
+    let gaps = serde_json::to_string(&progress.gaps).map_err(json)?;
+    let standing = serde_json::to_string(&progress.standing).map_err(json)?;
     let row = named_params! {
         ":monitor": monitor,
         ":group": &**group,
@@ -177,6 +180,7 @@ fn write_progress(
         ":static": progress.static_since,
         ":gaps": gaps,
         ":sum": progress.committed_sum,
+        ":standing": standing,
     };
     Ok(statement.query_row(row, |row| row.get(0))?)
 }
@@ -256,18 +260,37 @@ fn sample(time: Millis, topic: &GroupTopic) -> Sample {
     }
 }
 
+/// Writes what is remembered of groups as a whole, where it has changed.
+fn conducts(transaction: &Transaction<'_>, monitor: i64, memory: &Memory, anew: bool) -> Result<(), Error> {
+    for (group, conduct) in memory.conducts.iter().filter(|(_, conduct)| anew || conduct.unsaved) {
+        transaction
+            .prepare_cached(
+                "INSERT INTO conducts (monitor_id, group_id, conduct) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (monitor_id, group_id) DO UPDATE SET conduct = ?3",
+            )?
+            .execute(params![monitor, &**group, conduct_to_bytes(conduct, monitor)?])?;
+    }
+    Ok(())
+}
+
 /// Writes the members of each group whose members or assignments are not those that were written last.
 fn memberships(transaction: &Transaction<'_>, monitor: i64, report: &Report) -> Result<(), Error> {
     let time = report.generated_at.0;
     for group in &report.groups {
         let Some(members) = canonical(group) else { continue };
-        let written = transaction
+        // Compared here: SQLite would make a plan of its own for each members that it is given to compare with.
+        let last: Option<String> = transaction
             .prepare_cached(
-                "INSERT INTO memberships (monitor_id, group_id, time, members) SELECT ?1, ?2, ?3, ?4 WHERE ?4 IS NOT
-                 (SELECT members FROM memberships WHERE monitor_id = ?1 AND group_id = ?2 ORDER BY id DESC LIMIT 1)",
+                "SELECT members FROM memberships WHERE monitor_id = ?1 AND group_id = ?2 ORDER BY id DESC LIMIT 1",
             )?
-            .execute(params![monitor, &*group.group_id, time, members])?;
-        if written > 0 {
+            .query_row(params![monitor, &*group.group_id], |row| row.get(0))
+            .optional()?;
+        if last.as_ref() != Some(&members) {
+            transaction
+                .prepare_cached(
+                    "INSERT INTO memberships (monitor_id, group_id, time, members) VALUES (?1, ?2, ?3, ?4)",
+                )?
+                .execute(params![monitor, &*group.group_id, time, members])?;
             transaction
                 .prepare_cached(
                     "DELETE FROM memberships WHERE monitor_id = ?1 AND group_id = ?2 AND id < ?5 AND (time < ?3 OR id IN

@@ -5,7 +5,25 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::error::Error;
 
 /// Every migration in its order; the number of those applied is the file's `user_version`. Published ones never change.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 3] = [FIRST, CONDUCTS, STANDING];
+
+/// The partitions of a group on a topic that stood still for long, as JSON.
+const STANDING: &str = "
+ALTER TABLE group_topics ADD COLUMN standing TEXT NOT NULL DEFAULT '[]';
+";
+
+/// What is remembered of groups as a whole: rebalances, error budgets, alerts, stuck partitions.
+const CONDUCTS: &str = "
+CREATE TABLE conducts (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    monitor_id INTEGER NOT NULL REFERENCES monitors ON DELETE CASCADE,
+    group_id TEXT NOT NULL,
+    conduct BLOB NOT NULL,
+    UNIQUE (monitor_id, group_id)
+) STRICT;
+";
+
+const FIRST: &str = "
 CREATE TABLE monitors (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     name TEXT NOT NULL UNIQUE,
@@ -70,7 +88,7 @@ CREATE TABLE report_files (
     monitor TEXT PRIMARY KEY,
     path TEXT NOT NULL
 ) STRICT;
-"];
+";
 
 /// Brings the tables up to date. A file that was made by something else counts as damaged.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), Error> {

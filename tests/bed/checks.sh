@@ -48,12 +48,14 @@ check() {
     return "$status"
 }
 
-# check_tests NAME SECONDS CARGO TEST...: counts each test. One that did not build or did not end is a failure too.
+# check_tests NAME SECONDS CARGO TEST...: counts each test. What did not build or did not end is a failure too, and so is a
+# filter that leaves none.
 check_tests() {
     local name=$1 status=0 good bad
     within "$2" "$name" "${@:3}" || status=$?
     read -r good bad < <(awk '/^test result:/ { good += $4; bad += $6 } END { print good + 0, bad + 0 }' "$logs/$name.log")
-    [ "$status" = 0 ] || [ "$bad" -gt 0 ] || bad=1
+    [ "$((good + bad))" -gt 0 ] || echo 'no test ran' >>"$logs/$name.log"
+    { [ "$status" = 0 ] && [ "$good" -gt 0 ]; } || [ "$bad" -gt 0 ] || bad=1
     passed=$((passed + good))
     failed=$((failed + bad))
     if [ "$bad" = 0 ]; then

@@ -15,3 +15,9 @@ mkdir "$TMPDIR"
 
 # The release binary that all checks look at, once it is built.
 export HIGHWATER_BIN=$RUN/highwater
+
+# The container image made of it.
+export HIGHWATER_IMAGE=$RUN/image.tar
+
+# What a release offers for download.
+export HIGHWATER_ARCHIVE=$RUN/highwater.tar.gz

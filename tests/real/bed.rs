@@ -1,5 +1,6 @@
 //! What the other tests take for granted of the bed, and of Kafka itself.
 
+use std::process::Command;
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -11,6 +12,23 @@ use crate::wait::eventually;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: i64 = 3_600_000;
+
+#[test]
+fn a_check_that_runs_no_test_fails() {
+    let check = r#"
+        logs=$1 RUN=$1/run
+        . tests/bed/checks.sh
+        check_tests some 9 echo 'test result: ok. 3 passed; 0 failed; 0 ignored'
+        check_tests none 9 echo 'test result: ok. 0 passed; 0 failed; 0 ignored'
+        check_tests silent 9 true
+        summary || echo failed"#;
+    let logs = tempfile::TempDir::new().unwrap();
+    let mut bash = Command::new("bash");
+    bash.args(["-uc", check, "bash"]).arg(logs.path()).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let output = bash.output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.ends_with("3 passed, 2 failed\nfailed\n"), "{told}");
+}
 
 #[test]
 fn records_are_found_by_the_time_they_carry() {

@@ -49,8 +49,18 @@ impl Client {
 
     /// Creates a topic of exactly this name: for one that is deleted and created again.
     pub(crate) fn create(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) {
-        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(-1));
+        self.create_as(NewTopic::new(name, partitions, TopicReplication::Fixed(-1)), settings);
+    }
+
+    /// Creates a topic of one partition that these brokers hold; the first leads, and one is enough to write to.
+    pub(crate) fn place(&self, name: &str, brokers: &[i32]) {
+        let replicas = [brokers];
+        self.create_as(NewTopic::new(name, 1, TopicReplication::Variable(&replicas)), &[("min.insync.replicas", "1")]);
+    }
+
+    fn create_as<'a>(&self, mut topic: NewTopic<'a>, settings: &[(&'a str, &'a str)]) {
         topic.config = settings.to_vec();
+        let (name, partitions) = (topic.name, topic.num_partitions);
         let created = wait_for(self.admin.create_topics([&topic], &AdminOptions::new())).unwrap();
         created.into_iter().next().unwrap().expect("the topic is created");
         eventually("every partition has a leader", PATIENCE, || {
@@ -186,6 +196,12 @@ impl Client {
     pub(crate) fn leaders(&self, topic: &str) -> HashMap<i32, i32> {
         let metadata = self.admin.inner().fetch_metadata(Some(topic), PATIENCE).unwrap();
         metadata.topics()[0].partitions().iter().map(|p| (p.id(), p.leader())).collect()
+    }
+
+    /// The brokers that hold all of the first partition.
+    pub(crate) fn in_sync(&self, topic: &str) -> Vec<i32> {
+        let metadata = self.admin.inner().fetch_metadata(Some(topic), PATIENCE).unwrap();
+        metadata.topics()[0].partitions()[0].isr().to_vec()
     }
 
     /// How this client connects, to build another one from.

@@ -59,6 +59,8 @@ fn the_exit_code_tells_a_script_what_happened() {
     assert_eq!(shown(&behind, &["--fail-over", "1h"]).code, Some(3));
     assert_eq!(shown(&behind, &["--fail-over", "4h"]).code, Some(0));
     assert_eq!(shown(&done, &["--fail-over", "1s"]).code, Some(0));
+    let moved = shown(&format!("{behind}-moved"), &["--fail-over", "1h"]);
+    assert!(moved.code == Some(1) && moved.stderr.contains("--fail-over: no group"), "{moved:?}");
     let unknown = shown(&behind, &["--fail-under", "1h"]);
     assert!(unknown.code == Some(2) && unknown.stderr.contains("--fail-under"), "{unknown:?}");
     let bad = shown(&behind, &["--fail-over", "soon"]);

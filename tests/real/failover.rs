@@ -19,7 +19,7 @@ use crate::kafka::Three;
 use crate::traced::{Monitor, document};
 
 const SECOND: Duration = Duration::from_secs(1);
-const PARTITIONS: i32 = 6;
+pub(crate) const PARTITIONS: i32 = 6;
 
 /// Records of each partition; the groups stand at the half of them.
 const RECORDS: i64 = 100;
@@ -30,11 +30,11 @@ const FRESH: Duration = Duration::from_secs(15);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// What the reports are about.
-struct Story {
-    kafka: Three,
-    monitor: Monitor,
-    topic: String,
-    groups: Vec<String>,
+pub(crate) struct Story {
+    pub(crate) kafka: Three,
+    pub(crate) monitor: Monitor,
+    pub(crate) topic: String,
+    pub(crate) groups: Vec<String>,
     working: Working,
     /// How long a fresh report may take.
     fresh: Duration,
@@ -43,8 +43,9 @@ struct Story {
 }
 
 impl Story {
-    fn begin() -> Self {
-        let kafka = Three::start();
+    /// Has groups wait and one work on this cluster, and a monitor look, to whom a group that does not commit for so long is
+    /// OFFLINE.
+    pub(crate) fn begin(kafka: Three, offline_after: &str) -> Self {
         let client = kafka.client();
         let topic = client.topic("kept", PARTITIONS, &[]);
         let start = now() - 600_000;
@@ -56,7 +57,7 @@ impl Story {
         let working = Working::start(&client);
         let mut fields = json!({ "brokers": kafka.bootstrap.split(',').collect::<Vec<_>>() });
         fields["sampling"] = json!({
-            "interval": "1s", "coarseInterval": "10s", "offlineAfter": "10s", "onlineThreshold": "1h",
+            "interval": "1s", "coarseInterval": "10s", "offlineAfter": offline_after, "onlineThreshold": "1h",
         });
         let monitor = Monitor::start(&[document("three", &fields)], &[]);
         Self { kafka, monitor, topic, groups, working, fresh: FRESH, seen: BTreeSet::new() }
@@ -64,21 +65,27 @@ impl Story {
 
     /// Looks at every new report until one of them is as wanted.
     #[track_caller]
-    fn watch(&mut self, what: &str, timeout: Duration, wanted: impl Fn(&Self, &Value) -> bool) -> Value {
+    pub(crate) fn watch(
+        &mut self,
+        what: &str,
+        timeout: Duration,
+        mut wanted: impl FnMut(&Self, &Value) -> bool,
+    ) -> Value {
         let end = Instant::now() + timeout;
-        let mut fresh = Instant::now();
+        let (mut fresh, mut told) = (Instant::now(), Vec::new());
         loop {
             let report = self.monitor.report("three").unwrap_or_default();
             let made = report["generated_at"].as_str().unwrap_or_default().to_owned();
             if !made.is_empty() && self.seen.insert(made) {
                 fresh = Instant::now();
+                told.push(self.told(&report));
                 self.assert_right(&report, false);
                 if wanted(self, &report) {
                     return report;
                 }
             }
             assert!(fresh.elapsed() < self.fresh, "{what}: the reports have stopped");
-            assert!(Instant::now() < end, "not within {timeout:?}: {what}; last report:\n{report:#}");
+            assert!(Instant::now() < end, "not within {timeout:?}: {what}; the reports:\n{}", told.join("\n"));
             sleep(SECOND / 20);
         }
     }
@@ -105,7 +112,7 @@ impl Story {
     }
 
     /// All groups with all partitions, nothing stale.
-    fn is_whole(&self, report: &Value) -> bool {
+    pub(crate) fn is_whole(&self, report: &Value) -> bool {
         let rows = self.rows(report);
         let expected = self.groups.len() * PARTITIONS as usize;
         report["sampling"]["coverage"] == 1.0
@@ -116,11 +123,21 @@ impl Story {
     }
 
     /// The partitions of the waiting groups.
-    fn rows<'a>(&self, report: &'a Value) -> Vec<&'a Value> {
+    pub(crate) fn rows<'a>(&self, report: &'a Value) -> Vec<&'a Value> {
         let groups = report["groups"].as_array().into_iter().flatten();
         let waiting = groups.filter(|group| self.groups.iter().any(|name| group["group_id"] == name.as_str()));
         let topics = waiting.flat_map(|group| group["topics"].as_array().into_iter().flatten());
         topics.flat_map(|topic| topic["partitions"].as_array().into_iter().flatten()).collect()
+    }
+
+    /// What a report saw, in a line.
+    fn told(&self, report: &Value) -> String {
+        let rows = self.rows(report);
+        let stale = rows.iter().filter(|row| !row["stale_seconds"].is_null()).count();
+        let errors = report["errors"].as_array().into_iter().flatten();
+        let errors: Vec<String> = errors.map(|error| format!("{} {}", error["scope"], error["reason"])).collect();
+        let (at, coverage) = (&report["generated_at"], &report["sampling"]["coverage"]);
+        format!("{at} coverage {coverage}, {stale} of {} stale, {errors:?}", rows.len())
     }
 
     /// Something is missing, which is said, and its last figures are there with their age.
@@ -139,7 +156,7 @@ impl Story {
 
     /// `consumer-lag` in the middle of it: ends in time, and what it shows is right.
     #[track_caller]
-    fn look_once(&self) {
+    pub(crate) fn look_once(&self) {
         let outcome = self.look_alone();
         let report = outcome.json();
         self.assert_right(&report, true);
@@ -158,7 +175,7 @@ impl Story {
     }
 
     /// A broker that leads some of it.
-    fn leader(&self) -> usize {
+    pub(crate) fn leader(&self) -> usize {
         self.kafka.client().leaders(&self.topic)[&0].try_into().unwrap()
     }
 
@@ -170,7 +187,7 @@ impl Story {
 
 #[test]
 fn what_can_be_known_goes_on_and_is_right() {
-    let mut story = Story::begin();
+    let mut story = Story::begin(Three::start(), "10s");
     story.watch("all is seen", 60 * SECOND, Story::is_whole);
     one_is_killed(&mut story);
     one_hangs(&mut story);

@@ -33,9 +33,28 @@ pub(crate) fn binary() -> PathBuf {
 
 /// Runs `highwater arguments…` to its end.
 pub(crate) fn highwater(arguments: &[&str]) -> Outcome {
-    let output = Command::new(binary()).args(arguments).env("RUST_BACKTRACE", "0").output().unwrap();
+    highwater_with(&[], arguments)
+}
+
+/// Runs `highwater arguments…` to its end, with further environment variables.
+pub(crate) fn highwater_with(variables: &[(&str, &str)], arguments: &[&str]) -> Outcome {
+    let mut command = Command::new(binary());
+    command.args(arguments).envs(variables.iter().copied());
+    outcome(command)
+}
+
+fn outcome(mut command: Command) -> Outcome {
+    let output = command.env("RUST_BACKTRACE", "0").output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Outcome { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// Runs `highwater arguments…` to its end on a system that trusts one authority alone.
+pub(crate) fn highwater_trusting(authority: &Path, arguments: &[&str]) -> Outcome {
+    let mut command = Command::new("unshare");
+    let there = "mount --bind \"$0\" /etc/ssl/certs/ca-certificates.crt && exec \"$@\"";
+    command.args(["--mount", "sh", "-c", there]).arg(authority).arg(binary()).args(arguments);
+    outcome(command)
 }
 
 /// Starts `highwater arguments…`, which runs until it is stopped or dropped. The folder is for its log, and goes with it.

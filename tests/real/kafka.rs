@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use crate::client::Client;
 use crate::process::Held;
+use crate::proxy::Proxy;
 use crate::testbed::{cache, read, run};
 use crate::wait::eventually;
 
@@ -40,7 +41,12 @@ pub(crate) struct Single {
 impl Single {
     /// A broker of one's own, for tests that stop it.
     pub(crate) fn start() -> Self {
-        let dir = prepare("single");
+        Self::start_at("127.0.0.1")
+    }
+
+    /// A broker that is reached at this address.
+    pub(crate) fn start_at(address: &str) -> Self {
+        let dir = prepare("single", &[address]);
         let bootstrap = read(&dir, "bootstrap");
         Self { broker: broker(&dir), bootstrap }
     }
@@ -58,6 +64,11 @@ impl Single {
     /// A client without any restriction.
     pub(crate) fn client(&self) -> Client {
         Client::new(&plain(&self.bootstrap))
+    }
+
+    /// What one of Kafka's own programs says.
+    pub(crate) fn tell(&self, class: &str, arguments: &[&str]) -> String {
+        tell(class, &self.bootstrap, arguments)
     }
 
     /// Starts one of Kafka's own programs, which runs until it is dropped.
@@ -86,7 +97,7 @@ pub(crate) struct Secure {
 
 impl Secure {
     fn start() -> Self {
-        let dir = prepare("secure");
+        let dir = prepare("secure", &[]);
         let listeners = read(&dir, "bootstrap");
         let listener = |protocol: &str| {
             listeners.lines().find_map(|line| line.strip_prefix(protocol)?.strip_prefix(' ')).unwrap().to_owned()
@@ -151,17 +162,72 @@ pub(crate) struct Three {
     dir: TempDir,
     /// `host:port` of all, with commas between.
     pub(crate) bootstrap: String,
+    /// The way to each, where there is something in between.
+    proxies: Vec<Proxy>,
 }
 
 impl Three {
     /// A cluster of one's own.
     pub(crate) fn start() -> Self {
+        let mut three = Self::prepare();
+        three.revive_all();
+        three
+    }
+
+    /// A cluster that is reached through proxies alone, by brokers as well.
+    pub(crate) fn behind_proxies() -> Self {
+        let mut three = Self::prepare();
+        let addresses: Vec<String> = three.bootstrap.split(',').map(str::to_owned).collect();
+        for (address, n) in addresses.iter().zip(1..) {
+            let mut proxy = Proxy::new();
+            proxy.lead(address);
+            let file = three.dir.path().join(format!("{n}/server.properties"));
+            let settings = fs::read_to_string(&file).unwrap();
+            fs::write(&file, format!("{settings}\nadvertised.listeners=PLAINTEXT://{}\n", proxy.address)).unwrap();
+            three.proxies.push(proxy);
+        }
+        three.bootstrap = three.proxies.iter().map(|proxy| &*proxy.address).collect::<Vec<_>>().join(",");
+        three.revive_all();
+        three
+    }
+
+    fn prepare() -> Self {
         let dir = TempDir::new().unwrap();
         run(Command::new(script("prepare")).arg("three").arg(dir.path()));
         let bootstrap = read(dir.path(), "bootstrap");
-        let brokers = [1, 2, 3].map(|n| Some(launch(&dir.path().join(n.to_string()))));
-        brokers.iter().flatten().for_each(await_started);
-        Self { brokers, dir, bootstrap }
+        Self { brokers: [None, None, None], dir, bootstrap, proxies: vec![] }
+    }
+
+    /// What is between clients and a broker.
+    pub(crate) fn proxy(&self, n: usize) -> &Proxy {
+        &self.proxies[n - 1]
+    }
+
+    /// What one of Kafka's own programs says.
+    pub(crate) fn tell(&self, class: &str, arguments: &[&str]) -> String {
+        tell(class, &self.bootstrap, arguments)
+    }
+
+    /// Has the replicas of these partitions stand in this order, and the first of them lead.
+    pub(crate) fn move_leaders(&self, partitions: &[(&str, i32)], order: [i32; 3]) {
+        let all = partitions
+            .iter()
+            .map(|(topic, partition)| serde_json::json!({ "topic": topic, "partition": partition, "replicas": order }));
+        let plan = serde_json::json!({ "version": 1, "partitions": all.collect::<Vec<_>>() }).to_string();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(&file, plan).unwrap();
+        let path = file.path().to_string_lossy();
+        let class = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand";
+        self.tell(class, &["--execute", "--reassignment-json-file", &path]);
+        eventually("every replica has caught up, so that the first may lead", START, || {
+            let arguments = ["--election-type", "PREFERRED", "--path-to-json-file", &path];
+            ask(ELECTION, &self.bootstrap, &arguments).is_ok()
+        });
+    }
+
+    /// Has a replica lead that may lack records.
+    pub(crate) fn elect_uncleanly(&self, topic: &str) {
+        self.tell(ELECTION, &["--election-type", "UNCLEAN", "--topic", topic, "--partition", "0"]);
     }
 
     /// Kills a broker (`kill -9`). Its data stays.
@@ -192,6 +258,21 @@ impl Three {
     }
 }
 
+const ELECTION: &str = "org.apache.kafka.tools.LeaderElectionCommand";
+
+#[track_caller]
+fn tell(class: &str, bootstrap: &str, arguments: &[&str]) -> String {
+    ask(class, bootstrap, arguments).unwrap_or_else(|text| panic!("{text}"))
+}
+
+/// What a program says, or what it complains of.
+fn ask(class: &str, bootstrap: &str, arguments: &[&str]) -> Result<String, String> {
+    let mut command = Command::new(script("tool"));
+    let output = command.args([class, "--bootstrap-server", bootstrap]).args(arguments).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    if output.status.success() { Ok(text) } else { Err(text + &String::from_utf8_lossy(&output.stderr)) }
+}
+
 /// The least that a client needs.
 pub(crate) fn plain(bootstrap: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
@@ -199,9 +280,9 @@ pub(crate) fn plain(bootstrap: &str) -> ClientConfig {
     config
 }
 
-fn prepare(flavour: &str) -> PathBuf {
+fn prepare(flavour: &str, address: &[&str]) -> PathBuf {
     let dir = TempDir::new().unwrap().keep();
-    run(Command::new(script("prepare")).arg(flavour).arg(&dir));
+    run(Command::new(script("prepare")).arg(flavour).arg(&dir).args(address));
     dir
 }
 

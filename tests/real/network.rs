@@ -4,8 +4,10 @@
 
 use std::io::{BufRead, BufReader, Read, Write, copy};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::Path;
 use std::thread::spawn;
 
+use openssl::ssl::{SslAcceptor, SslFiletype, SslMethod};
 use serde_json::json;
 
 use crate::client::now;
@@ -37,26 +39,37 @@ pub(crate) fn other_name(broker: &str) -> String {
     address
 }
 
-/// The URL of an OAuth token endpoint that gives tokens for `principal` to the client who knows the secret.
+/// The URL of an OAuth token endpoint that gives tokens for `observer` to the client `highwater` who knows the secret.
 ///
 /// They are tokens without a signature, which a broker with Kafka's own defaults takes.
-pub(crate) fn token_endpoint(principal: &'static str, client: &'static str, secret: &'static str) -> String {
+pub(crate) fn token_endpoint() -> String {
     let (listener, address) = listen("127.0.0.1:0");
-    spawn(move || {
-        for mut stream in listener.incoming().flatten() {
-            let Some(form) = posted(&stream) else { continue };
-            let sent = |field: &str, value: &str| form.split('&').any(|pair| pair == format!("{field}={value}"));
-            let known = sent("grant_type", "client_credentials") && sent("client_id", client);
-            let (status, body) = match known && sent("client_secret", secret) {
-                true => ("200 OK", json!({ "access_token": token(principal), "expires_in": 600 })),
-                false => ("401 Unauthorized", json!({ "error": "invalid_client" })),
-            };
-            let body = body.to_string();
-            let head = format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nConnection: close\r\n");
-            write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).ok();
-        }
-    });
+    spawn(move || listener.incoming().flatten().for_each(give_token));
     format!("http://{address}/token")
+}
+
+/// The same over TLS, with the certificate and the key in `broker.crt` and `broker.key` of a folder.
+pub(crate) fn encrypted_token_endpoint(tls: &Path) -> String {
+    let mut acceptor = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls()).unwrap();
+    acceptor.set_certificate_chain_file(tls.join("broker.crt")).unwrap();
+    acceptor.set_private_key_file(tls.join("broker.key"), SslFiletype::PEM).unwrap();
+    let (acceptor, (listener, address)) = (acceptor.build(), listen("127.0.0.1:0"));
+    let accepted = move |stream| acceptor.accept(stream).ok();
+    spawn(move || listener.incoming().flatten().filter_map(accepted).for_each(give_token));
+    format!("https://{address}/token")
+}
+
+fn give_token(mut stream: impl Read + Write) {
+    let Some(form) = posted(&mut stream) else { return };
+    let sent = |field: &str, value: &str| form.split('&').any(|pair| pair == format!("{field}={value}"));
+    let known = sent("grant_type", "client_credentials") && sent("client_id", "highwater");
+    let (status, body) = match known && sent("client_secret", "client-secret") {
+        true => ("200 OK", json!({ "access_token": token("observer"), "expires_in": 600 })),
+        false => ("401 Unauthorized", json!({ "error": "invalid_client" })),
+    };
+    let body = body.to_string();
+    let head = format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nConnection: close\r\n");
+    write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len()).ok();
 }
 
 fn listen(address: &str) -> (TcpListener, String) {
@@ -71,7 +84,7 @@ fn pass(mut from: TcpStream, mut to: TcpStream) {
 }
 
 /// The body of a request.
-fn posted(stream: &TcpStream) -> Option<String> {
+fn posted(stream: &mut impl Read) -> Option<String> {
     let mut reader = BufReader::new(stream);
     let mut length = 0;
     loop {

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use crate::client::{now, unique};
 use crate::consumer::LiveConsumer;
-use crate::highwater::{Outcome, highwater};
+use crate::highwater::{Outcome, highwater, highwater_trusting};
 use crate::kafka::secure;
 use crate::login::{Login, STORE_PASSWORD, store};
-use crate::network::token_endpoint;
+use crate::network::{encrypted_token_endpoint, token_endpoint};
 use crate::traced::{Monitor, document, secret};
 use crate::wait::eventually;
 
@@ -74,6 +74,10 @@ impl Sight {
 
 /// Runs `highwater consumer-lag` on the sight with everything that it can log.
 pub(crate) fn look(login: &Login, arguments: &[&str]) -> Outcome {
+    look_with(login, arguments, highwater)
+}
+
+fn look_with(login: &Login, arguments: &[&str], highwater: impl Fn(&[&str]) -> Outcome) -> Outcome {
     let file = login.file();
     let config = file.path().to_string_lossy();
     let command = ["consumer-lag", "-o", "json", "--log-level", "trace", "--brokers", &login.brokers];
@@ -90,7 +94,7 @@ pub(crate) fn assert_discreet(login: &Login, text: &str) {
 
 fn ways() -> Vec<(&'static str, Login)> {
     let by = |name, mechanism| (name, Login::password(name, mechanism, "observer", "observer-secret"));
-    let endpoint = token_endpoint("observer", "highwater", "client-secret");
+    let endpoint = token_endpoint();
     let unencrypted = {
         let mut login = Login::password("unencrypted", "PLAIN", "observer", "observer-secret");
         login = login.at(&secure().sasl_plaintext);
@@ -139,6 +143,27 @@ fn with_pkcs12() -> Login {
     );
     login.secrets.push(("pkcs12".to_owned(), "password".to_owned(), STORE_PASSWORD.to_owned()));
     login
+}
+
+#[test]
+fn whom_the_system_trusts_is_trusted_by_the_client_and_for_tokens() {
+    let sight = sight();
+    let endpoint = encrypted_token_endpoint(&secure().tls);
+    let mut login = Login::token("system", &endpoint, "highwater", "client-secret");
+    login.properties = login.properties.lines().filter(|line| !line.starts_with("ssl.")).collect::<Vec<_>>().join("\n");
+    let groups = format!("{},{}", sight.stopped, sight.working);
+    let by = |authority: &str| {
+        let authority = secure().tls.join(authority);
+        look_with(&login, &["--group", &groups, "--topic", &format!("{}*", sight.topic)], |arguments| {
+            highwater_trusting(&authority, arguments)
+        })
+    };
+    let trusted = by("ca.crt");
+    assert_eq!(trusted.code, Some(0), "{}", trusted.stderr);
+    assert_eq!(sight.is_seen_in(&trusted.json()), Ok(()));
+    let foreign = by("other-ca.crt");
+    assert_eq!(foreign.code, Some(1), "{foreign:?}");
+    assert!(foreign.stderr.contains("the token endpoint cannot be reached (TLS)"), "{}", foreign.stderr);
 }
 
 #[test]

@@ -21,7 +21,8 @@ impl Operated {
     pub(crate) fn start(name: &str, flags: &[&str]) -> Self {
         let namespace = cluster().namespace(name);
         let kubeconfig = cluster().operator_kubeconfig(&namespace);
-        let lease = format!("highwater/{namespace}");
+        cluster().apply(&lease(&namespace, "highwater"));
+        let lease = format!("{namespace}/highwater");
         Self::serving(namespace, &kubeconfig, &lease, flags)
     }
 
@@ -34,21 +35,41 @@ impl Operated {
         within(&["role", "highwater", "--verb=get,list,watch", "--resource=lagmonitors.highwater.dev"]);
         within(&["role", "status", "--verb=patch", "--resource=lagmonitors.highwater.dev/status"]);
         let account = format!("--serviceaccount={namespace}:highwater");
-        within(&["role", "lease", "--verb=get,create,patch", "--resource=leases.coordination.k8s.io"]);
-        for role in ["highwater", "status", "lease"] {
+        for role in ["highwater", "status"] {
             within(&["rolebinding", role, &format!("--role={role}"), &account]);
         }
+        cluster().apply(&lease(&namespace, &namespace));
         let kubeconfig = cluster().kubeconfig(&namespace, &namespace);
         let lease = format!("{namespace}/highwater");
         Self::serving(namespace, &kubeconfig, &lease, &[])
     }
 
-    fn serving(namespace: String, kubeconfig: &Path, lease: &str, flags: &[&str]) -> Self {
+    /// Starts an operator for a namespace, with the rights of a kubeconfig.
+    pub(crate) fn serving(namespace: String, kubeconfig: &Path, lease: &str, flags: &[&str]) -> Self {
+        Self::serving_on(None, namespace, kubeconfig, lease, flags)
+    }
+
+    /// Starts an operator for a new namespace with its data on a small disk.
+    pub(crate) fn start_on_small_disk(name: &str, size: &'static str) -> Self {
+        let namespace = cluster().namespace(name);
+        let kubeconfig = cluster().operator_kubeconfig(&namespace);
+        cluster().apply(&lease(&namespace, "highwater"));
+        let lease = format!("{namespace}/highwater");
+        Self::serving_on(Some(size), namespace, &kubeconfig, &lease, &[])
+    }
+
+    fn serving_on(
+        disk: Option<&'static str>,
+        namespace: String,
+        kubeconfig: &Path,
+        lease: &str,
+        flags: &[&str],
+    ) -> Self {
         let kubeconfig = kubeconfig.to_string_lossy().into_owned();
         let own = ["--kubeconfig", &kubeconfig, "--namespace", &namespace, "--lease", lease];
         let identity = ["--identity", "highwater-0"];
         let identity = if flags.contains(&"--identity") { &[][..] } else { &identity };
-        let highwater = Monitor::operator(&[&own, identity, flags].concat());
+        let highwater = Monitor::operator_on(disk, &[&own, identity, flags].concat());
         eventually("it has listed the LagMonitors", PATIENCE, || highwater.get("/readyz").0 == 200);
         Self { highwater, namespace }
     }
@@ -56,7 +77,7 @@ impl Operated {
     /// Starts a second operator for the namespace, which need not be ready.
     pub(crate) fn another(&self, identity: &str) -> Monitor {
         let kubeconfig = cluster().operator_kubeconfig(&self.namespace).to_string_lossy().into_owned();
-        let lease = format!("highwater/{}", self.namespace);
+        let lease = format!("{}/highwater", self.namespace);
         let flags =
             ["--kubeconfig", &kubeconfig, "--namespace", &self.namespace, "--identity", identity, "--lease", &lease];
         Monitor::operator(&flags)
@@ -90,14 +111,14 @@ impl Operated {
         })
     }
 
-    /// What Events say of the LagMonitor: reason and note, in the order in which they were told.
+    /// What Events say of the LagMonitor: reason and note, in the order in which they happened.
     pub(crate) fn events(&self, name: &str) -> Vec<(String, String)> {
-        let told = self.kubectl(&["get", "events.events.k8s.io", "--output=json", "--sort-by=.eventTime"]);
-        let told: Value = serde_json::from_str(&told).unwrap();
-        let of_it = |event: &&Value| event["regarding"]["name"] == name;
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let events = told["items"].as_array().unwrap().iter();
-        events.filter(of_it).map(|event| (text(&event["reason"]), text(&event["note"]))).collect()
+        events(cluster(), &self.namespace, name)
+    }
+
+    /// How many requests the API server has answered with a code.
+    pub(crate) fn answered(&self, code: u16) -> f64 {
+        answered(&self.highwater, code)
     }
 
     /// The report in a ConfigMap of the namespace, where there is one.
@@ -106,6 +127,36 @@ impl Operated {
         let found: Value = serde_json::from_str(&found).ok()?;
         Some(serde_json::from_str(found["data"]["report.json"].as_str().unwrap()).unwrap())
     }
+}
+
+/// What Events say of a LagMonitor: reason and note, in the order in which they happened.
+pub(crate) fn events(cluster: &Cluster, namespace: &str, name: &str) -> Vec<(String, String)> {
+    let all = ["get", "events.events.k8s.io", "--output=json", "--sort-by=.eventTime", "--namespace", namespace];
+    let told: Value = serde_json::from_str(&cluster.kubectl(&all)).unwrap();
+    let of_it = |event: &&Value| event["regarding"]["name"] == name;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let events = told["items"].as_array().unwrap().iter();
+    events.filter(of_it).map(|event| (text(&event["reason"]), text(&event["note"]))).collect()
+}
+
+/// How many requests the API server has answered an operator with a code.
+pub(crate) fn answered(highwater: &Monitor, code: u16) -> f64 {
+    let begin = format!("highwater_kubernetes_api_requests_total{{code=\"{code}\"}} ");
+    let metrics = highwater.get("/metrics").1;
+    metrics.lines().find_map(|line| line.strip_prefix(&begin)).map_or(0.0, |count| count.parse().unwrap())
+}
+
+/// A Lease of a namespace, and the right to it of the service account `highwater` of another, as a release has it.
+pub(crate) fn lease(namespace: &str, home: &str) -> String {
+    let role = "{ apiGroup: rbac.authorization.k8s.io, kind: Role, name: lease }";
+    let rule =
+        "{ apiGroups: [coordination.k8s.io], resources: [leases], resourceNames: [highwater], verbs: [get, patch] }";
+    format!(
+        "apiVersion: coordination.k8s.io/v1\nkind: Lease\nmetadata: {{ name: highwater, namespace: {namespace} }}\n---\n\
+         apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {{ name: lease, namespace: {namespace} }}\nrules: [{rule}]\n---\n\
+         apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {{ name: lease, namespace: {namespace} }}\nroleRef: {role}\n\
+         subjects: [{{ kind: ServiceAccount, name: highwater, namespace: {home} }}]\n"
+    )
 }
 
 /// A LagMonitor of a namespace.

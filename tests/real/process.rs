@@ -1,8 +1,9 @@
 //! Child processes that never outlive the test run, however it ends.
 //!
 //! A small shell holds each child and reads from a pipe that only this process can write to. When this process dies,
-//! even by `kill -9`, the pipe closes: the shell kills the child and removes its folder. The shell has a process group
-//! of its own, so that Ctrl-C in a terminal reaches it this way too.
+//! even by `kill -9`, the pipe closes: the shell kills the child, runs the script `end` where the child has left one in
+//! its folder, and removes that. The shell has a process group of its own, so that Ctrl-C in a terminal reaches it this
+//! way too.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -14,7 +15,8 @@ const HOLD: &str = r#"
 dir=$1; shift
 "$@" </dev/null & child=$!
 echo $child >"$dir/pid"
-if read -r signal; then kill -"$signal" $child; wait $child; exit; else kill -KILL $child; wait $child; rm -rf "$dir"; fi
+if read -r signal; then kill -"$signal" $child; wait $child; exit; fi
+kill -KILL $child; wait $child; [ ! -e "$dir/end" ] || sh "$dir/end"; rm -rf "$dir"
 "#;
 
 /// A running child, whose output goes to `log` in its folder.
@@ -56,18 +58,21 @@ impl Held {
         }
     }
 
+    /// The process, for as long as it runs.
+    pub(crate) fn pid(&self) -> u32 {
+        fs::read_to_string(self.dir.join("pid")).unwrap().trim().parse().unwrap()
+    }
+
     /// A number that the system knows of the child, from `/proc/PID/status`.
     pub(crate) fn status(&self, name: &str) -> u64 {
-        let pid = fs::read_to_string(self.dir.join("pid")).unwrap();
-        let status = fs::read_to_string(format!("/proc/{}/status", pid.trim())).unwrap();
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
         line.split_whitespace().next().unwrap().parse().unwrap()
     }
 
     /// Sends the signal and does not wait for what comes of it: `STOP` freezes the child, `CONT` lets it go on.
     pub(crate) fn signal(&self, signal: &str) {
-        let pid = fs::read_to_string(self.dir.join("pid")).unwrap();
-        let sent = Command::new("kill").arg(format!("-{signal}")).arg(pid.trim()).status().unwrap();
+        let sent = Command::new("kill").arg(format!("-{signal}")).arg(self.pid().to_string()).status().unwrap();
         assert!(sent.success(), "the child does not run: {}", self.log());
     }
 

@@ -115,11 +115,13 @@ fn report(groups: usize, age: f64, seconds: i64) -> Report {
         max_lag_seconds: Some(age),
         total_lag_records: Some(7),
         trend: None,
+        health: Default::default(),
         topics: None,
     };
     Report {
         schema_version: 1,
         monitor: None,
+        team: None,
         cluster: Kafka { name: "orders-kafka".into(), id: None, brokers: vec![] },
         generated_at: Timestamp(1_772_366_400_000 + seconds * 1_000),
         sampling: Sampling { interval_seconds: Some(60.0), duration_seconds: 0.2, coverage: 1.0, probes: 0 },
@@ -127,6 +129,7 @@ fn report(groups: usize, age: f64, seconds: i64) -> Report {
         truncated: false,
         left_out: None,
         errors: vec![],
+        totals: Default::default(),
         groups: (0..groups).map(group).collect(),
         topics: vec![],
     }
@@ -282,6 +285,49 @@ async fn the_former_name_is_cleared_away_unless_it_is_foreign() {
     let mut misled = Publication::recalled(Some("foreign".into()));
     assert_eq!(desk.publish(&mut misled, &report(1, 5.0, 60)).await.unwrap(), Next::Written);
     assert!(desk.found("foreign").await.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_former_one_stays_until_the_new_one_is_there() {
+    let mut desk = Desk::new().await;
+    let (mut publication, report) = (Publication::default(), report(1, 5.0, 0));
+    assert_eq!(publication.name(), None, "nothing holds it yet");
+    desk.publish(&mut publication, &report).await.unwrap();
+    assert!(publication.shows(&output("orders-lag")));
+
+    desk.kubectl(&["create", "configmap", "taken", "--from-literal=report.json=mine"]);
+    let taken = publication.publish(desk.owner(), &output("taken"), &report, &desk.budget, desk.now).await;
+    assert_eq!(taken.unwrap_err().reason(), "ConfigMapTaken");
+    assert!(!publication.shows(&output("taken")));
+    assert_eq!((publication.name(), desk.age().await), (Some("orders-lag"), 5.0.into()));
+
+    desk.budget.take(9 << 20, desk.now).unwrap();
+    let next = publication.publish(desk.owner(), &output("other"), &report, &desk.budget, desk.now).await.unwrap();
+    assert!(matches!(next, Next::In(_)) && !publication.shows(&output("other")), "{next:?}");
+    assert_eq!((publication.name(), desk.age().await), (Some("orders-lag"), 5.0.into()));
+
+    desk.now += MINUTE;
+    let next = publication.publish(desk.owner(), &output("other"), &report, &desk.budget, desk.now).await.unwrap();
+    assert!(next == Next::Written && publication.shows(&output("other")), "{next:?}");
+    assert_eq!(publication.name(), Some("other"));
+    assert!(desk.found("orders-lag").await.is_none() && desk.found("other").await.is_some());
+    assert_eq!(desk.found("taken").await.unwrap().data.unwrap()["report.json"], "mine");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_detail_does_not_wait_for_the_next_day() {
+    let mut desk = Desk::new().await;
+    let mut publication = Publication::default();
+    let daily = |detail| ConfigMapOutput { detail, min_interval: "24h".parse().unwrap(), ..output("orders-lag") };
+    let (report, first) = (report(1, 5.0, 0), daily(Wanted::Group));
+    publication.publish(desk.owner(), &first, &report, &desk.budget, desk.now).await.unwrap();
+    desk.now += 4 * SECOND;
+    let other = daily(Wanted::Topic);
+    for (wait, shown) in [(Next::In(6 * SECOND), false), (Next::Written, true), (Next::In(24 * 60 * MINUTE), true)] {
+        let next = publication.publish(desk.owner(), &other, &report, &desk.budget, desk.now).await.unwrap();
+        assert_eq!((next, publication.shows(&other)), (wait, shown));
+        desk.now += if shown { Duration::ZERO } else { 6 * SECOND };
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

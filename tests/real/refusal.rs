@@ -39,7 +39,7 @@ fn unreadable() -> Vec<Case> {
         let sight = sight();
         Case { name, login, groups: format!("{}*", sight.stopped), topics: format!("{}*", sight.topic), reason, words }
     };
-    let endpoint = token_endpoint("observer", "highwater", "client-secret");
+    let endpoint = token_endpoint();
     let nothing = Login::plaintext;
     vec![
         case("wrong-password", scram("wrong-password", "observer", "not-my-word"), "AuthenticationFailed", "password"),

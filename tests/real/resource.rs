@@ -1,5 +1,7 @@
 //! A LagMonitor from its creation to its end: sampled, told in status, ConfigMap, file, metrics and Events, and gone.
 
+use std::time::Instant;
+
 use serde_json::Value;
 
 use crate::ages::look;
@@ -13,9 +15,9 @@ use crate::truth::{CLOCK, generated};
 use crate::wait::{eventually, eventually_some};
 
 /// Samples once, and then when asked.
-const SELDOM: &str = "  sampling: { interval: 1h, coarseInterval: 1h }\n";
+pub(crate) const SELDOM: &str = "  sampling: { interval: 1h, coarseInterval: 1h }\n";
 
-fn spec(prefix: &str, more: &str) -> String {
+pub(crate) fn spec(prefix: &str, more: &str) -> String {
     let brokers = &single().bootstrap;
     format!(
         "  brokers: [\"{brokers}\"]\n  groups: {{ include: [\"{prefix}*\"] }}\n  topics: {{ include: [\"{prefix}*\"] }}\n{more}"
@@ -23,7 +25,7 @@ fn spec(prefix: &str, more: &str) -> String {
 }
 
 /// A topic of two partitions with a record an hour, and two groups: one hours behind, one that has read everything.
-fn stage(name: &str) -> String {
+pub(crate) fn stage(name: &str) -> String {
     let (client, prefix) = (single().client(), unique(name));
     let topic = format!("{prefix}-orders");
     client.create(&topic, 2, &[]);
@@ -34,7 +36,7 @@ fn stage(name: &str) -> String {
 }
 
 /// Every partition's line of a report, with its group and topic.
-fn lines(report: &Value) -> Vec<(String, &Value)> {
+pub(crate) fn lines(report: &Value) -> Vec<(String, &Value)> {
     let groups = report["groups"].as_array().unwrap().iter();
     let topics = groups.flat_map(|group| group["topics"].as_array().unwrap().iter().map(move |topic| (group, topic)));
     let partitions = |(group, topic): (&Value, &'_ Value)| format!("{} {}", group["group_id"], topic["topic"]);
@@ -45,7 +47,7 @@ fn lines(report: &Value) -> Vec<(String, &Value)> {
 
 /// Holds a report against one that was made so many seconds later: the same offsets, and ages equal within the bounds.
 #[track_caller]
-fn assert_same(report: &Value, later: &Value, between: f64) {
+pub(crate) fn assert_same(report: &Value, later: &Value, between: f64) {
     for ((place, told), (same, looked)) in lines(report).into_iter().zip(lines(later)) {
         assert_eq!(place, same);
         for field in ["partition", "committed_offset", "log_start_offset", "log_end_offset", "lag_records"] {
@@ -79,10 +81,6 @@ fn it_is_sampled_told_and_gone() {
     assert_eq!(status["worst"]["summary"], format!("{prefix}-behind on {prefix}-orders"), "{status:#}");
     assert_eq!((&status["lagRecords"], &status["sampledBy"]), (&3.into(), &"highwater-0".into()), "{status:#}");
     assert!(status["maxLag"].as_str().unwrap().starts_with("3h"), "{status:#}");
-    let table = operated.kubectl(&["get", "lm"]);
-    let row: Vec<&str> = table.lines().nth(1).unwrap().split_whitespace().collect();
-    assert_eq!((row[0], row[1]), ("orders", "2"), "{table}");
-    assert!(table.contains("MAX-LAG") && table.contains(&format!("{prefix}-behind on ")), "{table}");
 
     let file = operated.highwater.report(&format!("{}/orders", operated.namespace)).unwrap();
     assert_eq!(operated.config_map("orders-lag").unwrap(), file, "one report, wherever it is shown");
@@ -95,6 +93,10 @@ fn it_is_sampled_told_and_gone() {
     let metrics = operated.highwater.get("/metrics").1;
     let cluster_name = format!("cluster_name=\"{}/orders\"", operated.namespace);
     assert!(metrics.contains(&format!("kafka_consumergroup_group_lag_seconds{{{cluster_name}")), "{metrics}");
+    let named = format!("monitor_namespace=\"{}\",monitor=\"orders\"", operated.namespace);
+    let ready =
+        format!(r#"highwater_lagmonitor_condition{{{named},condition="Ready",status="True",reason="Sampling"}} 1"#);
+    assert!(metrics.contains(&ready), "{metrics}");
     let events = operated.events("orders");
     assert_eq!(events.iter().map(|(reason, _)| reason.as_str()).collect::<Vec<_>>(), ["SamplingStarted"], "{events:?}");
 
@@ -108,13 +110,105 @@ fn it_is_sampled_told_and_gone() {
     operated.kubectl(&["delete", "lm/orders"]);
     eventually("its file, its series and its ConfigMap go", PATIENCE, || {
         !operated.highwater.file(&format!("{}/orders", operated.namespace)).exists()
-            && !operated.highwater.get("/metrics").1.contains(&cluster_name)
+            && ![&cluster_name, &named].iter().any(|label| operated.highwater.get("/metrics").1.contains(*label))
             && operated.config_map("orders-lag").is_none()
     });
     let mut highwater = operated.highwater;
     let (code, took) = highwater.stop("TERM");
     assert!(code == Some(0) && took.as_secs() < 5, "{code:?} after {took:?}");
     assert_eq!(highwater.remembered(), Vec::<String>::new(), "its rows are gone");
+}
+
+/// Seconds of an age as tables have it: `3d2h`, `4m12s`, `2.5s`.
+fn seconds(age: &str) -> f64 {
+    let (mut sum, mut number) = (0.0, String::new());
+    for c in age.chars() {
+        let unit = match c {
+            'd' => 86_400.0,
+            'h' => 3_600.0,
+            'm' => 60.0,
+            's' => 1.0,
+            digit => {
+                number.push(digit);
+                continue;
+            }
+        };
+        sum += number.parse::<f64>().unwrap() * unit;
+        number.clear();
+    }
+    sum
+}
+
+#[test]
+fn its_columns_are_those_of_the_report() {
+    let (prefix, operated) = (stage("columns"), Operated::start("columns", &[]));
+    operated.apply("orders", &spec(&prefix, &format!("{SELDOM}  output: {{ file: {{ path: orders.json }} }}\n")));
+    operated.condition("orders", "Ready", "True", "Sampling");
+    let report = operated.highwater.report(&format!("{}/orders", operated.namespace)).unwrap();
+    let groups = report["groups"].as_array().unwrap();
+    let in_state = |state: &str| groups.iter().filter(|group| group["state"] == state).count().to_string();
+    let oldest =
+        groups.iter().max_by(|a, b| a["max_lag_seconds"].as_f64().partial_cmp(&b["max_lag_seconds"].as_f64()).unwrap());
+    let oldest = oldest.unwrap();
+    let worst = format!("{} on {prefix}-orders", oldest["group_id"].as_str().unwrap());
+
+    let table = operated.kubectl(&["get", "lagmonitors", "--output=wide"]);
+    let [head, row] = &table.lines().collect::<Vec<_>>()[..] else { panic!("{table}") };
+    let column = |name: &str| {
+        let begin = head.find(name).unwrap_or_else(|| panic!("no {name}: {table}"));
+        // Columns are three spaces apart.
+        row[begin..].split("   ").next().unwrap().trim()
+    };
+    for (name, expected) in [
+        ("NAME", "orders".to_owned()),
+        ("GROUPS", groups.len().to_string()),
+        ("OFFLINE", in_state("OFFLINE")),
+        ("ONLINE", in_state("ONLINE")),
+        ("RECOVERING", in_state("RECOVERING")),
+        ("WORST", worst),
+        ("SLO", "True".to_owned()),
+        ("READY", "True".to_owned()),
+    ] {
+        assert_eq!(column(name), expected, "{name}\n{table}");
+    }
+    assert_eq!(column("OFFLINE"), "1", "nobody reads for the one that is hours behind\n{table}");
+    let (shown, told) = (seconds(column("MAX-LAG")), oldest["max_lag_seconds"].as_f64().unwrap());
+    assert!((0.0..60.0).contains(&(told - shown)), "it is cut to minutes: {shown} {told}\n{table}");
+    assert!(seconds(column("SAMPLED")) < 60.0 && seconds(column("AGE")) < 60.0, "{table}");
+}
+
+#[test]
+fn describe_shows_what_is_and_what_has_happened() {
+    let (prefix, operated) = (stage("described"), Operated::start("described", &[]));
+    operated.kubectl(&["create", "configmap", "taken", "--from-literal=a=b"]);
+    let output = "  output: { configMap: { name: taken } }\n";
+    operated.apply("orders", &spec(&prefix, &format!("{SELDOM}{output}")));
+    operated.condition("orders", "Ready", "False", "ConfigMapTaken");
+    let dead = spec(&prefix, SELDOM).replace(&single().bootstrap, "127.0.0.1:9");
+    operated.apply("orders", &dead);
+    operated.condition("orders", "Connected", "False", "Unreachable");
+
+    let told = eventually_some("the last Event is there", PATIENCE, || {
+        Some(operated.kubectl(&["describe", "lagmonitor", "orders"]))
+            .filter(|told| told.matches("Unreachable").count() >= 3)
+    });
+    let (object, events) = told.split_once("\nEvents:\n").unwrap();
+    for words in ["Kind:         LagMonitor", "Connected", "nothing listens at the brokers' addresses", "Lag Records:"]
+    {
+        assert!(object.contains(words), "{words}\n{told}");
+    }
+    let rows: Vec<String> =
+        events.lines().skip(2).map(|row| row.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    let [started, taken, lost] = &rows[..] else { panic!("{told}") };
+    let holds = |row: &str, begin: &str, words: &str| {
+        assert!(
+            row.starts_with(begin) && row.contains(" highwater ") && row.contains(words),
+            "{begin} {words}\n{told}"
+        );
+    };
+    holds(started, "Normal SamplingStarted ", "the spec is accepted and sampled");
+    holds(taken, "Warning ConfigMapTaken ", "write another name into spec.output.configMap.name");
+    holds(lost, "Warning Unreachable ", "nothing listens at the brokers' addresses");
 }
 
 #[test]
@@ -154,11 +248,6 @@ fn only_what_a_new_spec_changes_is_touched() {
         connected["reason"] == "Unreachable"
     });
 
-    operated.apply("orders", &often("  suspend: true\n"));
-    operated.condition("orders", "Ready", "False", "Suspended");
-    assert!(!operated.highwater.get("/metrics").1.contains("cluster_name="), "nothing that nobody renews is shown");
-    let kept = operated.resource("orders");
-    assert_eq!(kept["status"]["lagRecords"], 3, "the last figures stay: {kept:#}");
     operated.apply("orders", &often(""));
     operated.condition("orders", "Ready", "True", "Sampling");
 }
@@ -179,6 +268,10 @@ fn a_config_map_of_somebody_else_is_left_alone() {
     operated.apply("orders", &output("own"));
     operated.condition("orders", "Ready", "True", "Sampling");
     assert_eq!(operated.config_map("own").unwrap()["detail"], "Group");
+    operated.apply("orders", &output("taken"));
+    operated.condition("orders", "Published", "False", "ConfigMapTaken");
+    assert!(operated.config_map("own").is_some(), "it stays until there is another");
+    assert_eq!(operated.resource("orders")["status"]["configMap"], "own");
     operated.apply("orders", &output("other"));
     eventually("the former ConfigMap goes", PATIENCE, || {
         operated.config_map("own").is_none() && operated.config_map("other").is_some()
@@ -219,6 +312,29 @@ fn the_older_of_two_keeps_a_name() {
     );
 }
 
+/// What a metric has counted of a monitor so far.
+fn count(operated: &Operated, what: &str, name: &str) -> f64 {
+    let begin = format!("highwater_monitor_{what}{{cluster_name=\"{}/{name}\"", operated.namespace);
+    let metrics = operated.highwater.get("/metrics").1;
+    let lines = metrics.lines().filter(|line| line.starts_with(&begin));
+    lines.map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()).sum()
+}
+
+#[test]
+fn who_asks_again_and_again_gets_a_sample_a_second() {
+    let (prefix, operated) = (stage("asking"), Operated::start("asking", &[]));
+    operated.apply("orders", &spec(&prefix, SELDOM));
+    operated.condition("orders", "Ready", "True", "Sampling");
+    let (begun, before) = (Instant::now(), count(&operated, "samples_total", "orders"));
+    for n in 0..30 {
+        operated.kubectl(&["annotate", "--overwrite", "lm/orders", &format!("highwater.dev/sample-now={n}")]);
+    }
+    eventually("the last asking is answered", PATIENCE, || count(&operated, "samples_total", "orders") > before + 1.0);
+    let (taken, seconds) = (count(&operated, "samples_total", "orders") - before, begun.elapsed().as_secs_f64());
+    assert!(taken <= seconds + 2.0, "{taken} samples in {seconds} s");
+    assert!(seconds < 20.0, "asking thirty times takes {seconds} s");
+}
+
 #[test]
 fn a_dead_cluster_disturbs_nobody() {
     let (prefix, operated) = (stage("dead"), Operated::start("dead", &[]));
@@ -229,9 +345,16 @@ fn a_dead_cluster_disturbs_nobody() {
     let message = condition_of(&dead, "Ready")["message"].as_str().unwrap();
     assert!(message.contains("nothing listens at the brokers' addresses"), "{message}");
     assert!(operated.events("dead").iter().any(|(reason, _)| reason == "Unreachable"));
-    let before = operated.highwater.report(&format!("{}/living", operated.namespace));
-    assert_eq!(before, None, "it writes no file");
     assert_eq!(operated.highwater.get("/readyz").0, 200);
+    let count = |what: &str, name: &str| count(&operated, what, name);
+    let (begun, samples) = (Instant::now(), count("samples_total", "living"));
+    let failures = count("sample_failures_total", "dead");
+    eventually("the dead one was asked again and again", PATIENCE, || {
+        count("sample_failures_total", "dead") >= failures + 2.0 && begun.elapsed().as_secs() >= 8
+    });
+    let (taken, seconds) = (count("samples_total", "living") - samples, begun.elapsed().as_secs_f64());
+    assert!((0.8 * seconds - 1.0..=seconds + 1.0).contains(&taken), "{taken} samples in {seconds} s, one a second");
+    assert_eq!(count("sample_failures_total", "living"), 0.0);
 }
 
 #[test]

@@ -44,8 +44,9 @@ impl Reader {
         let thread = spawn({
             let (stop, seen) = (stop.clone(), seen.clone());
             move || {
+                while !file.exists() && !stop.load(Ordering::Relaxed) {}
                 while !stop.load(Ordering::Relaxed) {
-                    let Ok(text) = fs::read(&file) else { continue };
+                    let text = fs::read(&file).expect("once it is there, it is always there");
                     let report: Value = serde_json::from_slice(&text).unwrap_or_else(|e| panic!("torn: {e}"));
                     let wrong: Vec<String> = validator.iter_errors(&report).map(|e| e.to_string()).collect();
                     assert!(wrong.is_empty(), "{wrong:?}: {report:#}");

@@ -1,11 +1,13 @@
 //! One group on one partition: lag in records, age, and what is odd.
 
+use std::num::NonZero;
+
 use crate::lag::anomaly::{Anomalies, Anomaly};
 use crate::lag::bracket::{CAUGHT_UP, Estimate, NO_COMMIT, Question, estimate, wanted};
 use crate::lag::memory::PartitionMemory;
 use crate::lag::policy::Policy;
 use crate::lag::progress::{Anchor, Commit, Rates};
-use crate::lag::report::{Clock, GroupPartition, Method};
+use crate::lag::report::{Clock, Ends, GroupPartition, Method};
 use crate::lag::{Millis, Name, Offset, Partition};
 
 /// What judging one partition needs to know of its group and topic.
@@ -19,10 +21,14 @@ pub struct Context<'a> {
     pub patience: Millis,
     /// Whether the group has members; `None` where they could not be asked.
     pub has_members: Option<bool>,
+    /// Whether a member has the partition.
+    pub held: bool,
     /// Whether some partition of the topic advanced within `patience`.
     pub others_advance: bool,
     /// Whether the committed offsets were read in this sample.
     pub fresh: bool,
+    /// How long something readable may wait, unread, before the partition is stuck; `None` where that is not judged.
+    pub stuck_after: Option<Millis>,
 }
 
 /// The judgement of one partition.
@@ -38,6 +44,8 @@ pub struct Verdict {
     pub blocked_records: i64,
     /// Age of the figures, where they are not of this sample.
     pub stale: Option<Millis>,
+    /// How long something readable has waited, where the partition is stuck.
+    pub stuck: Option<Millis>,
     /// What is odd.
     pub anomalies: Anomalies,
     /// Whether something readable is waiting.
@@ -49,23 +57,23 @@ pub struct Verdict {
 impl Verdict {
     /// Whether it counts in the topic's ages.
     pub fn counts(&self) -> bool {
-        !self.anomalies.contains(Anomaly::Abandoned) && !self.anomalies.contains(Anomaly::TailUnreadable)
+        !self.anomalies.leave_out()
     }
 
     /// The line of the report.
-    pub fn line(
+    pub fn line<'a>(
         &self,
         partition: Partition,
-        memory: &PartitionMemory,
         commit: &Commit,
-        of: Line<'_>,
-    ) -> GroupPartition {
+        (log_start_offset, log_end_offset): Ends,
+        member_id: Option<&'a Name>,
+    ) -> GroupPartition<'a> {
         GroupPartition {
             partition,
-            member_id: of.member.cloned(),
+            member_id,
             committed_offset: commit.committed,
-            log_start_offset: memory.log_start,
-            log_end_offset: memory.end(of.read_committed),
+            log_start_offset,
+            log_end_offset,
             lag_records: self.lag_records,
             lag_seconds: self.estimate.and_then(|e| e.lag).map(super::seconds),
             bound_seconds: self.estimate.and_then(|e| e.bound).map(super::seconds),
@@ -74,18 +82,10 @@ impl Verdict {
             records_lost: self.records_lost,
             blocked_records: self.blocked_records,
             stale_seconds: self.stale.map(super::seconds),
+            stuck_seconds: self.stuck.map(super::seconds),
             anomalies: self.anomalies,
         }
     }
-}
-
-/// What a line shows besides the judgement.
-#[derive(Debug, Clone, Copy)]
-pub struct Line<'a> {
-    /// The member that the partition is assigned to.
-    pub member: Option<&'a Name>,
-    /// Whether lag counts to the last stable offset.
-    pub read_committed: bool,
 }
 
 /// Judges one partition. `moved` is by how much the commit moved since the last good sample.
@@ -97,6 +97,7 @@ pub fn judge(memory: &PartitionMemory, commit: &mut Commit, moved: Option<Offset
         records_lost: 0,
         blocked_records: 0,
         stale: stale(memory, commit, context),
+        stuck: None,
         anomalies: Anomalies::default(),
         waiting: false,
         rates: None,
@@ -119,6 +120,11 @@ pub fn judge(memory: &PartitionMemory, commit: &mut Commit, moved: Option<Offset
     verdict.lag_records = Some((end - first).max(0));
     let seen = memory.end_seen.map_or(now, |(replied, _)| replied);
     let question = |end| Question { committed: first, end, seen, now };
+    if context.held {
+        commit.held = now;
+    }
+    let seen_twice = memory.history.runs.last().is_some_and(|run| run.first < run.last);
+    commit.rested |= committed == high_watermark && moved == Some(0) && seen_twice && memory.is_current();
     if first < end {
         verdict.waiting = true;
         verdict.estimate = Some(estimate(&memory.history, question(end), policy.precision));
@@ -129,8 +135,13 @@ pub fn judge(memory: &PartitionMemory, commit: &mut Commit, moved: Option<Offset
         verdict.estimate = Some(CAUGHT_UP);
     }
     note_anomalies(&mut verdict, memory, commit, context, (committed, first, end, high_watermark));
-    if verdict.stale.is_none() {
-        let sight = Anchor { time: now, committed, end };
+    if context.fresh && memory.is_current() {
+        let truncated = memory.truncated.is_some_and(|at| at >= commit.waiting_since);
+        commit.waits(verdict.waiting, truncated, now);
+    }
+    verdict.stuck = context.stuck_after.and_then(|window| commit.stuck_for(window));
+    if let (None, Some(time)) = (verdict.stale, NonZero::new(now)) {
+        let sight = Anchor { time, committed, end };
         verdict.rates = commit.rates(sight, policy.interval.saturating_mul(crate::lag::progress::WINDOW as i64));
     }
     verdict
@@ -146,7 +157,10 @@ fn note_anomalies(
     let Context { policy, now, patience, .. } = context;
     let still = commit.still_long_enough(now, policy, patience);
     let end_still = memory.history.runs.last().is_some_and(|run| now - run.first >= patience);
-    let tail = verdict.waiting && end - first <= 2 && still && end_still && context.has_members == Some(true);
+    let few = verdict.waiting && end - first <= 2 && !commit.rested;
+    let tail = few && still && end_still && context.has_members == Some(true);
+    // A member that has it is to read it: what it leaves is stuck. Between two assignments nobody has anything.
+    let held = now - commit.held < patience;
     let estimate = verdict.estimate;
     let late = estimate.is_some_and(|e| {
         let wanted = wanted(policy.precision, e.lag.unwrap_or(0));
@@ -163,7 +177,7 @@ fn note_anomalies(
         (Anomaly::TimestampsLate, late),
         (Anomaly::RecordHidden, estimate.is_some_and(|e| e.hidden)),
         (Anomaly::LogTruncated, memory.truncated.is_some_and(|at| now - at < patience)),
-        (Anomaly::Abandoned, verdict.waiting && !tail && still && context.others_advance),
+        (Anomaly::Abandoned, verdict.waiting && !tail && !held && still && context.others_advance),
     ];
     verdict.anomalies = odd.into_iter().filter(|(_, holds)| *holds).map(|(anomaly, _)| anomaly).collect();
     verdict.waiting &= !tail;

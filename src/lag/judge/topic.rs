@@ -1,12 +1,12 @@
 //! One group on one topic: moves its commits, judges its partitions, then its state, ages and rates.
 
-use super::partition::{self, Context, Line, Verdict};
+use super::partition::{self, Context, Verdict};
 use super::seconds;
 use crate::lag::anomaly::Anomaly;
 use crate::lag::memory::TopicMemory;
 use crate::lag::policy::Policy;
 use crate::lag::progress::{Commit, Progress, Rates};
-use crate::lag::report::{GroupTopic, Method, Timestamp};
+use crate::lag::report::{GroupTopic, Method, Partitions, State, Timestamp};
 use crate::lag::spread::spread;
 use crate::lag::state::{Motion, Sight, next, patience};
 use crate::lag::trend::trend;
@@ -21,12 +21,14 @@ pub struct Sample<'a> {
     pub memory: &'a TopicMemory,
     /// The committed offsets; `None` where they could not be read.
     pub commits: Option<&'a [(Partition, Offset)]>,
-    /// The member of each partition.
-    pub members: &'a [Option<Name>],
+    /// The member of each partition of the topic.
+    pub members: &'a [Option<&'a Name>],
     /// Whether the group has members; `None` where they could not be asked.
     pub has_members: Option<bool>,
     /// How the monitor judges.
     pub policy: &'a Policy,
+    /// How long something readable may wait, unread, before a partition is stuck; `None` where that is not judged.
+    pub stuck_window: Option<Millis>,
     /// Now.
     pub now: Millis,
 }
@@ -39,8 +41,10 @@ pub fn judge(progress: &mut Progress, sample: Sample<'_>) -> GroupTopic {
         now: sample.now,
         patience: patience(sample.policy, progress.commit_interval()),
         has_members: sample.has_members,
+        held: false,
         others_advance: false,
         fresh: sample.commits.is_some(),
+        stuck_after: sample.stuck_window.map(|window| window.max(progress.commit_interval().saturating_mul(3))),
     };
     let advanced_lately = progress.last_advance.is_some_and(|at| sample.now - at < context.patience);
     let context = Context { others_advance: advanced_lately, ..context };
@@ -49,11 +53,16 @@ pub fn judge(progress: &mut Progress, sample: Sample<'_>) -> GroupTopic {
         .partitions
         .iter()
         .zip(progress.partitions.iter_mut().zip(&moves))
-        .map(|(memory, (commit, moved))| partition::judge(memory, commit, *moved, context))
+        .zip(sample.members)
+        .map(|((memory, (commit, moved)), member)| {
+            partition::judge(memory, commit, *moved, Context { held: member.is_some(), ..context })
+        })
         .collect();
     let oldest = oldest(&verdicts);
     if sample.commits.is_some() {
         judge_state(progress, sample, &moves, &verdicts);
+        let left_out = verdicts.iter().zip(0..).filter(|(verdict, _)| !verdict.counts());
+        progress.stand(left_out.map(|(_, partition)| partition));
         progress.aged(sample.now, oldest.and_then(|v| v.estimate).and_then(|e| e.lag));
     }
     summary(progress, sample, &verdicts)
@@ -63,6 +72,10 @@ pub fn judge(progress: &mut Progress, sample: Sample<'_>) -> GroupTopic {
 fn take_commits(progress: &mut Progress, sample: Sample<'_>) -> Vec<Option<Offset>> {
     let count = sample.memory.partitions.len();
     progress.partitions.resize_with(count, Commit::default);
+    if progress.restored && progress.state == Some(State::Offline) {
+        // A tail that can't be read makes nobody OFFLINE.
+        progress.partitions.iter_mut().for_each(|commit| commit.rested = true);
+    }
     let mut moves = vec![None; count];
     let Some(commits) = sample.commits else { return moves };
     let mut gone = vec![true; count];
@@ -78,7 +91,9 @@ fn take_commits(progress: &mut Progress, sample: Sample<'_>) -> Vec<Option<Offse
             *commit = Commit::default();
         }
     }
-    if moves.iter().flatten().any(|by| *by > 0) {
+    // How far each partition had come is not stored; all of them together are.
+    let sum = || progress.partitions.iter().filter_map(|commit| commit.committed).fold(0, Offset::saturating_add);
+    if moves.iter().flatten().any(|by| *by > 0) || progress.restored && sum() > progress.committed_sum {
         progress.advanced(sample.now);
     }
     moves
@@ -87,17 +102,25 @@ fn take_commits(progress: &mut Progress, sample: Sample<'_>) -> Vec<Option<Offse
 fn judge_state(progress: &mut Progress, sample: Sample<'_>, moves: &[Option<Offset>], verdicts: &[Verdict]) {
     let Sample { policy, now, .. } = sample;
     let sum = progress.partitions.iter().filter_map(|commit| commit.committed).fold(0, Offset::saturating_add);
-    let waiting = verdicts.iter().any(|verdict| verdict.waiting);
+    // What waits on a partition whose broker is silent cannot be read at present.
+    let waiting = verdicts.iter().any(|verdict| verdict.waiting && verdict.stale.is_none());
+    let unseen = verdicts.iter().any(|verdict| verdict.waiting && verdict.stale.is_some());
     if progress.partitions.iter().all(|commit| commit.committed.is_none()) {
         progress.unsaved |= progress.state.take().is_some();
         return;
     }
-    let (motion, rewound) = if std::mem::take(&mut progress.restored) {
-        motion([sum.saturating_sub(progress.committed_sum)], waiting)
+    let restored = std::mem::take(&mut progress.restored);
+    let (motion, rewound) = if restored {
+        // A sum that fell tells no rewind: the commit of a partition may have expired meanwhile.
+        motion([sum.saturating_sub(progress.committed_sum).max(0)], waiting)
     } else {
         motion(moves.iter().flatten().copied(), waiting)
     };
     progress.committed_sum = sum;
+    if progress.state.is_some() && motion == Motion::Idle && unseen && !rewound {
+        // Whether it stands still is not known.
+        return;
+    }
     if motion == Motion::Idle {
         progress.gap_from = progress.gap_from.map(|_| now);
     }
@@ -162,8 +185,10 @@ fn summary(progress: &Progress, sample: Sample<'_>, verdicts: &[Verdict]) -> Gro
     let (ages, records) = (spread(&mut ages), spread(&mut records));
     let worst = oldest(verdicts).and_then(|verdict| verdict.estimate);
     let rates = rates(verdicts);
-    let no_commit = |v: &&Verdict| v.estimate.is_some_and(|e| e.method == Method::NoCommit);
-    let lines = verdicts.iter().zip(&sample.memory.partitions).zip(&progress.partitions).zip(0..);
+    let ends = &sample.memory.ends;
+    let lines = verdicts.iter().zip(&progress.partitions).zip(ends.iter()).zip(sample.members).zip(0..);
+    let lines =
+        lines.map(|((((verdict, commit), ends), member), partition)| verdict.line(partition, commit, *ends, *member));
     GroupTopic {
         topic: sample.topic.clone(),
         state: progress.state,
@@ -178,21 +203,15 @@ fn summary(progress: &Progress, sample: Sample<'_>, verdicts: &[Verdict]) -> Gro
         max_lag_records: records.map(|s| s.max),
         p50_lag_records: records.map(|s| s.p50),
         p95_lag_records: records.map(|s| s.p95),
-        partitions_without_commit: count(verdicts.iter().filter(no_commit)),
+        partitions_without_commit: count(verdicts.iter().filter(|verdict| no_commit(verdict))),
         abandoned_partitions: count(verdicts.iter().filter(|v| v.anomalies.contains(Anomaly::Abandoned))),
         consume_rate: rates.map(|r| r.consume),
         produce_rate: rates.map(|r| r.produce),
         drain_seconds: drain(verdicts),
         trend: trend(&progress.ages, worst.and_then(|e| e.bound).unwrap_or(0)),
-        partitions: Some(
-            lines
-                .map(|(((verdict, memory), commit), partition)| {
-                    let member = usize::try_from(partition).ok().and_then(|i| sample.members.get(i)?.as_ref());
-                    let line = Line { member, read_committed: sample.policy.read_committed };
-                    verdict.line(partition, memory, commit, line)
-                })
-                .collect(),
-        ),
+        slo: None,
+        stuck_partitions: sample.stuck_window.map(|_| count(verdicts.iter().filter(|v| v.stuck.is_some()))),
+        partitions: Some(Partitions::pack(lines, ends.clone())),
     }
 }
 
@@ -200,12 +219,18 @@ fn count<T>(items: impl Iterator<Item = T>) -> u32 {
     items.count().try_into().unwrap_or(u32::MAX)
 }
 
-/// The sum over partitions; `None` before a partition has been seen for long enough.
+/// The sum over the partitions with a commit; `None` while that of one is not known, for the others come to something else.
 fn rates(verdicts: &[Verdict]) -> Option<Rates> {
-    verdicts
-        .iter()
-        .filter_map(|verdict| verdict.rates)
-        .reduce(|a, b| Rates { consume: a.consume + b.consume, produce: a.produce + b.produce })
+    let with_commit = verdicts.iter().filter(|verdict| !no_commit(verdict));
+    let all = with_commit.map(|verdict| verdict.rates).reduce(|a, b| {
+        let (a, b) = (a?, b?);
+        Some(Rates { consume: a.consume + b.consume, produce: a.produce + b.produce })
+    });
+    all.flatten()
+}
+
+fn no_commit(verdict: &Verdict) -> bool {
+    verdict.estimate.is_some_and(|estimate| estimate.method == Method::NoCommit)
 }
 
 /// The longest time that a partition needs to catch up at its rates; `None` when one never does.
@@ -221,4 +246,68 @@ fn drain(verdicts: &[Verdict]) -> Option<f64> {
         longest = longest.max(verdict.lag_records? as f64 / net);
     }
     Some(longest)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::lag::anomaly::Anomalies;
+
+    fn verdict(lag: Option<i64>, rates: Option<(f64, f64)>) -> Verdict {
+        Verdict {
+            estimate: None,
+            lag_records: lag,
+            records_lost: 0,
+            blocked_records: 0,
+            stale: None,
+            stuck: None,
+            anomalies: Anomalies::default(),
+            waiting: lag.is_some_and(|lag| lag > 0),
+            rates: rates.map(|(consume, produce)| Rates { consume, produce }),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn when_the_drain_time_is_over_the_last_partition_has_just_caught_up(
+            partitions in prop::collection::vec(
+                (prop::option::of(0..100_000_i64), prop::option::of((0.0..1e3, 0.0..1e3))), 0..8,
+            ),
+        ) {
+            let verdicts: Vec<Verdict> = partitions.iter().map(|(lag, rates)| verdict(*lag, *rates)).collect();
+            let waiting = || verdicts.iter().filter(|verdict| verdict.waiting);
+            let converges = waiting().all(|verdict| verdict.rates.is_some_and(|rates| rates.consume > rates.produce));
+            let known = verdicts.iter().any(|verdict| verdict.lag_records.is_some());
+            let found = drain(&verdicts);
+            prop_assert_eq!(found.is_some(), known && converges);
+            let Some(drain) = found else { return Ok(()) };
+            let left = waiting().map(|verdict| {
+                let rates = verdict.rates.unwrap();
+                (verdict.lag_records.unwrap() as f64 - drain * (rates.consume - rates.produce)) / (1.0 + drain)
+            });
+            let most = left.reduce(f64::max);
+            prop_assert!(most.map_or(drain == 0.0, |left| left.abs() < 1e-6), "{most:?}");
+        }
+
+        #[test]
+        fn rates_are_those_of_every_partition_with_a_commit_or_none(
+            partitions in prop::collection::vec((any::<bool>(), prop::option::weighted(0.9, (0.0..1e3, 0.0..1e3))), 0..8),
+        ) {
+            let of = |(committed, rates): &(bool, Option<(f64, f64)>)| match committed {
+                true => verdict(Some(0), *rates),
+                false => Verdict { estimate: Some(crate::lag::bracket::NO_COMMIT), ..verdict(None, None) },
+            };
+            let found = rates(&partitions.iter().map(of).collect::<Vec<_>>()).map(|all| (all.consume, all.produce));
+            let counted: Vec<_> = partitions.iter().filter(|(committed, _)| *committed).map(|(_, rates)| *rates).collect();
+            let expected: Option<Vec<_>> = counted.iter().copied().collect();
+            let expected = expected.filter(|all| !all.is_empty());
+            prop_assert_eq!(found.is_some(), expected.is_some());
+            if let (Some(found), Some(expected)) = (found, expected) {
+                let sum = expected.iter().fold((0.0, 0.0), |sum, rates| (sum.0 + rates.0, sum.1 + rates.1));
+                prop_assert!((found.0 - sum.0).abs() < 1e-6 && (found.1 - sum.1).abs() < 1e-6);
+            }
+        }
+    }
 }

@@ -8,23 +8,23 @@ use proptest::prelude::*;
 use crate::lag::bracket::{Estimate, Question, estimate};
 use crate::lag::history::{History, Run};
 use crate::lag::observation::Reading;
-use crate::lag::refine::{ladder, times, worth};
+use crate::lag::refine::times::{ladder, times, worth};
 use crate::lag::report::{Clock, Method};
 use crate::lag::thin::thin;
 use crate::lag::{Millis, Offset};
 
-const PRECISION: Millis = 1_000;
+pub(super) const PRECISION: Millis = 1_000;
 const BEGINNING: Millis = 1_700_000_000_000;
 
 /// A log: when each record entered, and the timestamp it carries.
 #[derive(Debug, Clone)]
-struct Log {
-    records: Vec<(Millis, Millis)>,
+pub(super) struct Log {
+    pub(super) records: Vec<(Millis, Millis)>,
 }
 
 impl Log {
     /// Records that enter `gaps` after one another, each `transit` after its timestamp.
-    fn new(gaps: &[Millis], transits: &[Millis]) -> Self {
+    pub(super) fn new(gaps: &[Millis], transits: &[Millis]) -> Self {
         let mut at = BEGINNING;
         let mut stamp = 0;
         let records = gaps.iter().zip(transits.iter().cycle()).map(|(gap, transit)| {
@@ -35,7 +35,7 @@ impl Log {
         Self { records: records.collect() }
     }
 
-    fn end(&self, time: Millis) -> Offset {
+    pub(super) fn end(&self, time: Millis) -> Offset {
         self.records.partition_point(|(at, _)| *at <= time) as Offset
     }
 
@@ -44,7 +44,7 @@ impl Log {
         Some((found as Offset, self.records[found].1))
     }
 
-    fn last(&self) -> Millis {
+    pub(super) fn last(&self) -> Millis {
         self.records.last().map_or(BEGINNING, |(at, _)| *at)
     }
 
@@ -83,7 +83,7 @@ impl Log {
     fn refined(&self, history: &mut History, question: Question) -> Estimate {
         for _ in 0..200 {
             let known = estimate(history, question, PRECISION);
-            let asked = match times(history, question) {
+            let asked = match times(history, question, PRECISION) {
                 None if !history.backfilled => {
                     history.backfilled = true;
                     ladder(question.now).collect()
@@ -103,7 +103,7 @@ impl Log {
     }
 }
 
-fn gaps() -> impl Strategy<Value = Vec<Millis>> {
+pub(super) fn gaps() -> impl Strategy<Value = Vec<Millis>> {
     let gap = prop_oneof![0..5_i64, 0..2_000_i64, 10_000..600_000_i64, Just(86_400_000_i64)];
     vec(gap, 1..80)
 }
@@ -124,6 +124,51 @@ proptest! {
             let found = estimate(&history, question, 0);
             prop_assert_eq!(found.clock, Some(Clock::Append));
             let off = error(&found, now, log.records[committed as usize].0);
+            prop_assert!(off <= found.bound.unwrap(), "{} off by {}: {:?}", committed, off, found);
+        }
+    }
+
+    #[test]
+    fn append_bounds_hold_after_the_clock_was_set_back(
+        gaps in gaps(), ways in vec(0..400_i64, 1..5), interval in 1_000..120_000_i64,
+        wrong in 120_000..7_200_000_i64, from in 0.0..1.0,
+    ) {
+        let log = Log::new(&gaps, &[0]);
+        let (right, now) = log.sample(BEGINNING - 1_000_000, interval, &ways);
+        let first = (right.runs.len() as f64 * from) as usize;
+        let mut history = History::default();
+        for (index, run) in right.runs.iter().enumerate() {
+            let ahead = if index >= first { wrong } else { 0 };
+            history.runs.push(Run { first: run.first + ahead, last: run.last + ahead, offset: run.offset });
+        }
+        // The interval is the longer one of the two where the log is long.
+        let elapsed = right.runs.last().map_or(0, |run| now + 60_000 - run.last);
+        prop_assume!(elapsed < wrong / 2);
+        let now = now + 60_000;
+        history.observe(Reading { offset: log.end(now), sent: now - 5, replied: now + 5 }, 0);
+        for committed in 0..log.records.len() as Offset {
+            let Some(question) = log.question(&history, committed, now + 5) else { continue };
+            let found = estimate(&history, question, 0);
+            let off = error(&found, question.now, log.records[committed as usize].0);
+            prop_assert!(off <= found.bound.unwrap(), "{} off by {}: {:?}", committed, off, found);
+        }
+    }
+
+    #[test]
+    fn append_bounds_hold_after_the_clock_was_set_forward(
+        gaps in gaps(), ways in vec(0..400_i64, 1..5), interval in 1_000..120_000_i64,
+        by in 3_000..7_200_000_i64, was_behind in any::<bool>(),
+    ) {
+        let log = Log::new(&gaps, &[0]);
+        let (mut history, now) = log.sample(BEGINNING - 1_000_000, interval, &ways);
+        let behind = if was_behind { by } else { 0 };
+        history.runs.change(|run| Run { first: run.first - behind, last: run.last - behind, ..run });
+        history.clock_set(by, now);
+        history.observe(Reading { offset: log.end(now), sent: now - 5, replied: now + 5 }, 0);
+        for committed in 0..log.records.len() as Offset {
+            let Some(question) = log.question(&history, committed, now + 5) else { continue };
+            let found = estimate(&history, question, 0);
+            let off = error(&found, question.now, log.records[committed as usize].0);
             prop_assert!(off <= found.bound.unwrap(), "{} off by {}: {:?}", committed, off, found);
         }
     }
@@ -213,12 +258,12 @@ proptest! {
         let mut now = BEGINNING - 1_000_000;
         while now < log.last() + 60_000 {
             history.observe(Reading { offset: log.end(now), sent: now, replied: now }, 0);
-            let (first, newest) = (history.runs[0], *history.runs.last().unwrap());
+            let (first, newest) = (history.runs.first(), history.runs.last());
             if thin(&mut history, rows, now) {
                 prop_assert!(history.runs.len() + history.facts.len() <= rows);
             }
             prop_assert!(history.runs.len() <= rows + rows / 8);
-            prop_assert_eq!((history.runs[0], *history.runs.last().unwrap()), (first, newest));
+            prop_assert_eq!((history.runs.first(), history.runs.last()), (first, newest));
             now += 10_000;
         }
         for committed in 0..log.records.len() as Offset {

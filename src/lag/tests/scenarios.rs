@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use super::{POLICY, ZERO};
 use crate::lag::judge::{Heading, judge};
 use crate::lag::memory::Memory;
 use crate::lag::observation::{
@@ -17,12 +18,12 @@ use crate::lag::refine::Refinement;
 use crate::lag::report::GroupTopic;
 use crate::lag::{Millis, Name, Offset};
 
-const ZERO: Millis = 1_700_000_000_000;
-
 struct Story {
     policy: Policy,
     memory: Memory,
     topic_id: u8,
+    /// By how much the clock was set so far.
+    clock_set: Millis,
     stamps: Vec<(Offset, Millis)>,
 }
 
@@ -46,7 +47,7 @@ fn every_story_ends_as_told() {
     assert!(stories >= 25, "{stories} stories");
 }
 
-fn stories_of(text: &str) -> Vec<(String, Vec<String>)> {
+pub(super) fn stories_of(text: &str) -> Vec<(String, Vec<String>)> {
     let mut stories: Vec<(String, Vec<String>)> = Vec::new();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         match line.strip_prefix("story:") {
@@ -58,21 +59,7 @@ fn stories_of(text: &str) -> Vec<(String, Vec<String>)> {
 }
 
 fn tell(lines: &[String]) -> Result<(), String> {
-    let mut story = Story {
-        policy: Policy {
-            interval: 60_000,
-            coarse_interval: 1_800_000,
-            offline_after_samples: 5,
-            offline_after: 300_000,
-            online_threshold: 600_000,
-            rows_per_partition: 600,
-            precision: 0,
-            read_committed: false,
-        },
-        memory: Memory::default(),
-        topic_id: 1,
-        stamps: Vec::new(),
-    };
+    let mut story = Story { policy: POLICY, memory: Memory::default(), topic_id: 1, clock_set: 0, stamps: Vec::new() };
     for line in lines {
         match line.split_once('|') {
             Some((seen, told)) => {
@@ -91,12 +78,9 @@ impl Story {
         let mut words = line.split_whitespace();
         match words.next()? {
             "recreated" => self.topic_id += 1,
+            "clock" => self.clock_set += signed(words.next()?)?,
             "restart" => {
-                for progress in self.memory.groups.values_mut().flat_map(|topics| topics.values_mut()) {
-                    progress.partitions.clear();
-                    progress.restored = true;
-                }
-                self.memory.last = Observation::default();
+                restart(&mut self.memory);
             }
             "read_committed" => self.policy.read_committed = true,
             "precision" => self.policy.precision = duration(words.next()?)?,
@@ -107,6 +91,11 @@ impl Story {
                     let (offset, time) = word.split_once('@')?;
                     self.stamps.push((offset.parse().ok()?, ZERO + signed(time)?));
                 }
+            }
+            "cleaned" => {
+                let (from, to) = words.next()?.split_once("..")?;
+                let taken = from.parse().ok()?..to.parse().ok()?;
+                self.stamps.retain(|(offset, _)| !taken.contains(offset));
             }
             _ => return None,
         }
@@ -127,6 +116,7 @@ impl Story {
             Observation {
                 started: now,
                 finished: now,
+                uptime: Some(now - self.clock_set),
                 topics: vec![TopicObservation {
                     name: topic,
                     id: Some([self.topic_id; 16]),
@@ -146,16 +136,16 @@ impl Story {
             &self.policy,
         );
         self.refine(now);
-        let heading = Heading { monitor: None, cluster_name: "c".to_owned(), periodic: true, probes: 0 };
-        let report = judge(&mut self.memory, &self.policy, heading, now);
+        let heading = Heading { monitor: None, team: None, cluster_name: "c".to_owned(), periodic: true, probes: 0 };
+        let report = judge(&mut self.memory, &self.policy, None, heading, now);
         report.groups.into_iter().next()?.topics?.into_iter().next()
     }
 
     /// Answers questions by time from the record timestamps of the story, as a broker would.
     fn refine(&mut self, now: Millis) {
-        let mut refinement = Refinement::start(&self.memory);
-        for _ in 0..40 {
-            let probes = refinement.next(&mut self.memory, &self.policy, now, 1_000);
+        let mut refinement = Refinement::start(&self.memory, &self.policy, now, 1_000);
+        loop {
+            let probes = refinement.next(&self.memory, now, Some(0));
             if probes.is_empty() {
                 break;
             }
@@ -206,6 +196,14 @@ impl Story {
     }
 }
 
+/// Leaves of groups what storage gives back after a restart.
+pub(super) fn restart(memory: &mut Memory) {
+    let sampled = std::mem::take(&mut memory.last).finished;
+    for progress in memory.groups.values_mut().flat_map(|topics| topics.values_mut()) {
+        *progress = std::mem::take(progress).restored(sampled);
+    }
+}
+
 /// Whether a told word fits the shown one: the same, anything (`*`), or a length within a tolerance (`30s~5s`).
 fn agrees(told: &str, shown: &str) -> bool {
     if told == "*" || told == shown {
@@ -219,7 +217,7 @@ fn agrees(told: &str, shown: &str) -> bool {
 }
 
 /// `start..end`, `start..stable/high-watermark`, or `!` for no answer.
-fn partition(log: &str, now: Millis) -> Option<PartitionObservation> {
+pub(super) fn partition(log: &str, now: Millis) -> Option<PartitionObservation> {
     let answer = |offset: &str| -> Option<Answer> {
         if offset == "?" {
             return Some(Err(Reason::Timeout));
@@ -228,6 +226,7 @@ fn partition(log: &str, now: Millis) -> Option<PartitionObservation> {
     };
     if log == "!" {
         return Some(PartitionObservation {
+            leader: None,
             log_start: Err(Reason::Timeout),
             high_watermark: Err(Reason::Timeout),
             last_stable: None,
@@ -236,6 +235,7 @@ fn partition(log: &str, now: Millis) -> Option<PartitionObservation> {
     let (start, end) = log.split_once("..")?;
     let (stable, end) = end.split_once('/').map_or((None, end), |(stable, end)| (Some(stable), end));
     Some(PartitionObservation {
+        leader: Some(0),
         log_start: answer(start)?,
         high_watermark: answer(end)?,
         last_stable: match stable {
@@ -246,7 +246,7 @@ fn partition(log: &str, now: Millis) -> Option<PartitionObservation> {
 }
 
 /// Committed offsets by comma, `-` for none, or `!` for a failed request.
-fn commits(word: &str, topic: &Name, now: Millis) -> Option<Result<Commits, Reason>> {
+pub(super) fn commits(word: &str, topic: &Name, now: Millis) -> Option<Result<Commits, Reason>> {
     if word == "!" {
         return Some(Err(Reason::Timeout));
     }
@@ -268,7 +268,7 @@ fn member(number: usize) -> Member {
     }
 }
 
-fn signed(word: &str) -> Option<Millis> {
+pub(super) fn signed(word: &str) -> Option<Millis> {
     match word.strip_prefix('-') {
         Some(word) => duration(word).map(|length| -length),
         None => duration(word),
@@ -276,7 +276,7 @@ fn signed(word: &str) -> Option<Millis> {
 }
 
 /// `90s`, `1.5h`, `2d`, `20ms`, `1h30m`.
-fn duration(word: &str) -> Option<Millis> {
+pub(super) fn duration(word: &str) -> Option<Millis> {
     let mut rest = word;
     let mut total = 0.0;
     while !rest.is_empty() {

@@ -1,7 +1,7 @@
 //! How deep the metrics go: as asked, or as deep as a Prometheus can be expected to bear.
 
 use crate::board::Snapshot;
-use crate::lag::report::Detail;
+use crate::lag::report::{Detail, Partitions};
 
 /// Up to so many pairs of group and partition all partitions are shown, unless something else is asked for.
 pub const MOST_PARTITION_SERIES: usize = 20_000;
@@ -10,7 +10,7 @@ pub const MOST_PARTITION_SERIES: usize = 20_000;
 pub fn partition_series(board: &Snapshot) -> usize {
     let reports = board.values().filter_map(|posted| posted.report.as_deref());
     let topics = reports.flat_map(|report| &report.groups).flat_map(|group| group.topics.iter().flatten());
-    topics.filter_map(|topic| topic.partitions.as_deref()).map(<[_]>::len).sum()
+    topics.filter_map(|topic| topic.partitions.as_ref()).map(Partitions::len).sum()
 }
 
 /// The detail in force. Left to itself it falls from partition to topic above [`MOST_PARTITION_SERIES`], and rises

@@ -9,8 +9,9 @@ use super::negotiation::Format;
 use super::rows::Rows;
 use super::units::{Unit, Units};
 use crate::board::account::Account;
+use crate::board::said::Sayings;
 use crate::board::{Refused, Snapshot};
-use crate::lag::report::Detail;
+use crate::lag::report::{Detail, GroupPartition};
 
 /// A piece is sent on when it is so long; it is longer by the partitions of one topic at most.
 const PIECE: usize = 64 * 1024;
@@ -21,6 +22,8 @@ pub struct Exposition {
     units: Units,
     process: Process,
     format: Format,
+    /// How many partitions of each group and topic are shown where not all are.
+    top: usize,
     /// Where the next piece begins: the family's place in the table, and the unit's in the family.
     family: usize,
     unit: usize,
@@ -36,8 +39,10 @@ pub fn exposition(board: &Snapshot, detail: Detail, format: Format) -> Expositio
         partition_series: partition_series(board),
         refused: Refused::new(),
         account: Account::default(),
+        tasks: 0,
+        sayings: Sayings::default(),
     };
-    Exposition { units: Units::new(board, detail), process, format, family: 0, unit: 0, ended: false }
+    Exposition { units: Units::new(board, detail), process, format, top: 0, family: 0, unit: 0, ended: false }
 }
 
 impl Iterator for Exposition {
@@ -53,10 +58,24 @@ impl Iterator for Exposition {
 }
 
 impl Exposition {
-    /// With the files in which something is refused, and what the operator has done.
+    /// With the files in which something is refused, what the operator has done, and what the LagMonitors say.
     #[must_use]
-    pub fn with(mut self, refused: Refused, account: Account) -> Self {
-        self.process = Process { refused, account, ..self.process };
+    pub fn with(mut self, refused: Refused, account: Account, sayings: Sayings) -> Self {
+        self.process = Process { refused, account, sayings, ..self.process };
+        self
+    }
+
+    /// With the number of tasks that are under way in the process.
+    #[must_use]
+    pub fn with_tasks(mut self, tasks: usize) -> Self {
+        self.process.tasks = tasks;
+        self
+    }
+
+    /// At topic detail, with so many partitions of each group and topic: those whose data is the oldest.
+    #[must_use]
+    pub fn with_top(mut self, top: usize) -> Self {
+        self.top = top;
         self
     }
 
@@ -70,7 +89,7 @@ impl Exposition {
             return;
         };
         let units = self.units_of(family);
-        let shown = family.detail() <= self.process.detail;
+        let shown = family.detail() <= self.process.detail || self.shows_top(family);
         match units.get(self.unit).filter(|_| shown) {
             Some(unit) => {
                 if self.unit == 0 {
@@ -81,6 +100,10 @@ impl Exposition {
             }
             None => (self.family, self.unit) = (self.family + 1, 0),
         }
+    }
+
+    fn shows_top(&self, family: &Family) -> bool {
+        self.top > 0 && self.process.detail == Detail::Topic && matches!(family.source, Source::Partition(_))
     }
 
     fn units_of(&self, family: &Family) -> &[Unit] {
@@ -101,11 +124,25 @@ impl Exposition {
             Source::Group(put) => self.units.group(unit).into_iter().for_each(|group| put(group, &mut rows)),
             Source::Topic(put) => self.units.topic(unit).into_iter().for_each(|topic| put(topic, &mut rows)),
             Source::Partition(value) | Source::Log(value) => {
-                let partitions = self.units.topic(unit).and_then(|topic| topic.partitions.as_deref());
-                rows.put_partitions(partitions.unwrap_or_default(), |p| p.partition, value);
+                let partitions = self.units.topic(unit).into_iter().flat_map(|topic| &topic.partitions).flatten();
+                if self.shows_top(family) {
+                    rows.put_partitions(oldest(partitions, self.top).iter().map(|p| (p.partition, value(p))));
+                } else {
+                    rows.put_partitions(partitions.map(|p| (p.partition, value(&p))));
+                }
             }
         }
     }
+}
+
+/// The partitions before which something waits and whose data is the oldest, by number.
+fn oldest<'a>(partitions: impl Iterator<Item = GroupPartition<'a>>, most: usize) -> Vec<GroupPartition<'a>> {
+    let mut oldest: Vec<_> = partitions.filter(|p| p.lag_records.is_some_and(|records| records > 0)).collect();
+    let age = |p: &GroupPartition<'_>| p.lag_seconds.unwrap_or(0.0);
+    oldest.sort_by(|a, b| age(b).total_cmp(&age(a)).then(b.lag_records.cmp(&a.lag_records)));
+    oldest.truncate(most);
+    oldest.sort_by_key(|p| p.partition);
+    oldest
 }
 
 /// `# HELP` and `# TYPE`. OpenMetrics calls a counter's family by the name without `_total`.
@@ -119,11 +156,12 @@ fn header(out: &mut Vec<u8>, family: &Family, format: Format) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
-    use crate::board::{Board, Phases, Pulse};
+    use crate::board::said::{Condition, Said};
+    use crate::board::{Board, Phases, Pulse, Unstored};
     use crate::lag::reason::Reason;
     use crate::lag::report::{MonitorName, Report};
     use crate::output::sample;
@@ -131,14 +169,17 @@ mod tests {
     fn pulse(cluster_name: &str) -> Pulse {
         Pulse {
             cluster_name: cluster_name.into(),
+            history: String::new(),
             samples: 12,
             failures: [(Reason::Timeout, 2)].into(),
             probes: 70,
+            topics_met: 3,
+            configs: Default::default(),
             last_sample: Some(1_772_366_400_123),
             coverage: Some(0.95),
             phases: Some(Phases { observe: 0.2, probe: 0.05, judge: 0.01, store: 0.002 }),
             trouble: None,
-            unstored: Some("StorageFull"),
+            unstored: Some(Unstored { reason: "StorageFull", message: String::new() }),
         }
     }
 
@@ -152,8 +193,14 @@ mod tests {
 
     fn whole(board: &Snapshot, detail: Detail, format: Format) -> String {
         let refused = [("a \"b\".yaml".to_owned(), 2)].into();
-        let pieces: Vec<u8> = exposition(board, detail, format).with(refused, account()).flatten().collect();
+        let pieces = exposition(board, detail, format).with(refused, account(), sayings());
+        let pieces: Vec<u8> = pieces.flatten().collect();
         String::from_utf8(pieces).unwrap()
+    }
+
+    /// All families, with a sample of each.
+    pub(in crate::output::prometheus) fn everything() -> String {
+        whole(&board(sample::report()), Detail::Partition, Format::Text)
     }
 
     fn account() -> Account {
@@ -162,6 +209,14 @@ mod tests {
         account.failed("ConfigMapTaken");
         account.requested(200);
         account
+    }
+
+    fn sayings() -> Sayings {
+        let [kind, status, reason, message] = ["Ready", "True", "Sampling", "samples come"].map(str::to_owned);
+        let ready = Condition { kind, status, reason, message, since: crate::lag::report::Timestamp(0) };
+        let board = Board::default();
+        board.say(&sample::monitor(), Said { conditions: vec![ready], ..Said::default() });
+        board.said()
     }
 
     /// Name, sorted label names, and value of every sample line; those of a histogram as if it had one.
@@ -184,7 +239,7 @@ mod tests {
 
     #[test]
     fn samples_keep_to_the_table_of_families() {
-        let text = whole(&board(sample::report()), Detail::Partition, Format::Text);
+        let text = everything();
         let table: BTreeMap<_, _> = families::all().iter().map(|f| (f.name, f.labels())).collect();
         let mut seen = BTreeSet::new();
         for (name, labels, value) in samples(&text) {
@@ -197,7 +252,7 @@ mod tests {
 
     #[test]
     fn families_stand_together_and_no_series_twice() {
-        let text = whole(&board(sample::report()), Detail::Partition, Format::Text);
+        let text = everything();
         let series: Vec<_> =
             text.lines().filter(|l| !l.starts_with('#')).map(|l| l.rsplit_once(' ').unwrap().0).collect();
         assert_eq!(series.iter().collect::<BTreeSet<_>>().len(), series.len());
@@ -208,7 +263,7 @@ mod tests {
 
     #[test]
     fn the_known_is_there_and_the_unknown_is_absent() {
-        let text = whole(&board(sample::report()), Detail::Partition, Format::Text);
+        let text = everything();
         let billing = r#"cluster_name="orders-kafka",group="billing",topic="orders""#;
         let has = |line: String| assert!(text.lines().any(|l| l == line), "{line}\n{text}");
         has(format!("kafka_consumergroup_group_lag_seconds{{{billing},partition=\"0\"}} 266400"));
@@ -242,11 +297,35 @@ mod tests {
     }
 
     #[test]
+    fn at_topic_detail_the_oldest_partitions_may_stand_for_all() {
+        let mut report = sample::report();
+        let ages = [Some(5.0), None, Some(70.0), Some(0.0), Some(9.0)];
+        let partitions = (0..).zip(ages).map(|(p, age)| GroupPartition {
+            lag_seconds: age,
+            lag_records: age.map(|age| age as i64),
+            ..sample::partition(p, Some(1), 9, None)
+        });
+        let topic = sample::topic("orders", None, partitions.collect());
+        report.groups = vec![sample::group("billing", vec![topic], None)];
+        let board = board(report);
+        let shown = |detail, top| {
+            let pieces = exposition(&board, detail, Format::Text).with_top(top).flatten().collect();
+            let text = String::from_utf8(pieces).unwrap();
+            let lines = text.lines().filter(|line| line.starts_with("kafka_consumergroup_group_lag_seconds{"));
+            lines.map(|line| line.rsplit_once("partition=").unwrap().1.to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(shown(Detail::Topic, 2), ["\"2\"} 70", "\"4\"} 9"]);
+        assert_eq!(shown(Detail::Topic, 9), ["\"0\"} 5", "\"2\"} 70", "\"4\"} 9"]);
+        assert_eq!(shown(Detail::Topic, 0).len() + shown(Detail::Group, 2).len(), 0);
+        assert_eq!(shown(Detail::Partition, 2).len(), 4);
+    }
+
+    #[test]
     fn open_metrics_names_counters_and_ends() {
         let text = whole(&board(sample::report()), Detail::Partition, Format::OpenMetrics);
         assert!(text.ends_with("\n# EOF\n"));
         assert!(text.contains("# TYPE highwater_monitor_samples counter\nhighwater_monitor_samples_total{"));
-        let plain = whole(&board(sample::report()), Detail::Partition, Format::Text);
+        let plain = everything();
         assert_eq!(samples(&text), samples(&plain));
         assert!(!plain.contains("# EOF"));
     }

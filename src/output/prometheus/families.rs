@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 
 use super::rows::{Rows, Value};
 use crate::board::account::Account;
+use crate::board::said::Sayings;
 use crate::board::{Posted, Refused};
 use crate::lag::report::{Detail, Group, GroupPartition, GroupTopic};
 
@@ -54,8 +55,8 @@ pub(super) enum Source {
     Monitor(fn(&Posted, &mut Rows<'_>)),
     Group(fn(&Group, &mut Rows<'_>)),
     Topic(fn(&GroupTopic, &mut Rows<'_>)),
-    Partition(fn(&GroupPartition) -> Option<Value>),
-    Log(fn(&GroupPartition) -> Option<Value>),
+    Partition(fn(&GroupPartition<'_>) -> Option<Value>),
+    Log(fn(&GroupPartition<'_>) -> Option<Value>),
 }
 
 /// What is said about the process as a whole.
@@ -67,6 +68,10 @@ pub(super) struct Process {
     pub(super) refused: Refused,
     /// What the operator has done.
     pub(super) account: Account,
+    /// How many tasks are under way.
+    pub(super) tasks: usize,
+    /// What the LagMonitors say of themselves.
+    pub(super) sayings: Sayings,
 }
 
 /// Every metric, in the order in which they are written and documented.
@@ -177,6 +182,28 @@ mod tests {
         let row =
             "| `kafka_consumergroup_group_lag_seconds` | gauge | cluster_name, group, topic, partition | partition |";
         assert!(table.contains(row), "{table}");
+    }
+
+    #[test]
+    fn alerts_and_dashboard_name_metrics_that_exist() {
+        let name = regex::Regex::new(r"\b(?:kafka|highwater)_[a-z0-9_]+").unwrap();
+        let part = regex::Regex::new("_(bucket|sum|count)$").unwrap();
+        let exists = |name: &str| {
+            let whole = all().iter().any(|family| family.name == name);
+            let histogram = |family: &&Family| family.kind == Kind::Histogram && family.name == part.replace(name, "");
+            whole || all().iter().copied().any(|family| histogram(&family))
+        };
+        assert!(exists("highwater_reconcile_duration_seconds_bucket") && !exists("highwater_build_info_sum"));
+        for (file, text) in [
+            ("rules.yaml", include_str!("../../../charts/highwater/files/rules.yaml")),
+            ("dashboard.json", include_str!("../../../charts/highwater/files/dashboard.json")),
+        ] {
+            let names: Vec<_> = name.find_iter(text).map(|found| found.as_str()).collect();
+            assert!(names.len() > 10, "{file}: {names:?}");
+            for name in names {
+                assert!(exists(name), "{file}: {name}");
+            }
+        }
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub(in crate::reconcile) fn refused(goes_on: bool) -> Standing {
 }
 
 fn failure(scope: Scope, reason: Reason, message: &str) -> Failure {
-    Failure { scope, name: String::new(), reason, message: message.into() }
+    Failure::new(scope, "", reason, message.into())
 }
 
 /// What is told of an accepted spec of generation 1 that is published.
@@ -94,7 +94,7 @@ fn a_monitor_starts_unknown_and_becomes_ready_with_its_first_sample() {
     let since: Vec<_> = ready.iter().map(|condition| condition.last_transition_time.0.to_string()).collect();
     assert_eq!(since, ["2026-03-01T12:00:09Z", "2026-03-01T12:00:05Z", "2026-03-01T12:00:09Z", "2026-03-01T12:00:05Z"]);
     assert!(ready.iter().all(|condition| condition.observed_generation == Some(1)));
-    assert_eq!(message(&ready, SLO_MET), "100 % of 2 partitions within limits, 95 % wanted");
+    assert_eq!(message(&ready, SLO_MET), "100 % of 2 partitions within limits, 95 % wanted of each group");
 }
 
 #[test]
@@ -228,30 +228,60 @@ fn what_can_not_be_published_is_not_ready_and_no_output_is_no_fault() {
 }
 
 #[test]
-fn the_objective_is_told_with_its_figures_and_never_changes_ready() {
+fn history_that_is_not_stored_is_said_and_is_no_fault_of_the_samples() {
+    let objective = objective(json!({}));
+    let (why, published) = ("no space is left".to_owned(), Published::Failed { reason: "X", message: "x".into() });
+    let pulse = Pulse {
+        coverage: Some(1.0),
+        unstored: Some(Unstored { reason: "StorageFull", message: why }),
+        ..(*sampled(calm(), 1.0).pulse).clone()
+    };
+    let posted = Posted { pulse: Arc::new(pulse), ..sampled(calm(), 1.0) };
+    let told = conditions(facts(Some(&posted), &objective), &[], NOON);
+    assert_eq!(brief(&told[..2]), "Ready=True/StorageFull Connected=True/Complete");
+    let expected = "the spec is accepted, samples come, and the report is published; but history is kept in memory only: \
+                    no space is left";
+    assert_eq!(message(&told, READY), expected);
+    let told = conditions(Facts { published: &published, ..facts(Some(&posted), &objective) }, &[], NOON);
+    assert_eq!(brief(&told[..1]), "Ready=False/X", "what is worse goes first");
+}
+
+#[test]
+fn one_group_misses_the_objective_for_all_and_ready_never_changes_with_it() {
+    let all = |percent: u32, wanted: u32, more: &str| {
+        format!("{percent} % of 5 partitions within limits, {wanted} % wanted of each group{more}")
+    };
     for (slo, status, reason, message) in [
-        (json!({ "maxLagRecords": 4_000 }), TRUE, "WithinLimits", "100 % of 5 partitions within limits, 95 % wanted"),
-        (json!({}), FALSE, "LimitsExceeded", "80 % of 5 partitions within limits, 95 % wanted"),
+        (json!({ "maxLagRecords": 4_000 }), TRUE, "WithinLimits", all(100, 95, "")),
+        (json!({}), FALSE, "LimitsExceeded", all(80, 95, "; less in orders-shipper (66 %)")),
+        // All of them together have enough: the one that has not is what somebody has to know.
         (
             json!({ "minCompliancePercent": 80 }),
-            TRUE,
-            "WithinLimits",
-            "80 % of 5 partitions within limits, 80 % wanted",
+            FALSE,
+            "LimitsExceeded",
+            all(80, 80, "; less in orders-shipper (66 %)"),
         ),
+        (json!({ "minCompliancePercent": 60 }), TRUE, "WithinLimits", all(80, 60, "")),
         (
             json!({ "maxLagRecords": 4_000, "maxLag": "2000h" }),
             UNKNOWN,
             "AgesUnknown",
-            "80 % of 5 partitions within limits, 95 % wanted; of 1 it is not known",
+            all(80, 95, "; not known of billing"),
         ),
-        (json!({ "maxLag": "1h" }), FALSE, "LimitsExceeded", "60 % of 5 partitions within limits, 95 % wanted"),
+        (json!({ "maxLag": "2000h" }), FALSE, "LimitsExceeded", all(60, 95, "; less in orders-shipper (66 %)")),
+        (
+            json!({ "maxLag": "1h" }),
+            FALSE,
+            "LimitsExceeded",
+            all(60, 95, "; less in billing (50 %), orders-shipper (66 %)"),
+        ),
     ] {
         let objective = objective(slo);
         let posted = sampled(sample::report(), 0.95);
         let told = conditions(facts(Some(&posted), &objective), &[], NOON);
         assert_eq!(
             (told[3].status.as_str(), told[3].reason.as_str(), told[3].message.as_str()),
-            (status, reason, message)
+            (status, reason, message.as_str())
         );
         assert_eq!(brief(&told[..1]), "Ready=True/Sampling");
     }
@@ -270,5 +300,26 @@ fn messages_are_short_and_show_no_control_characters() {
     for condition in &told[..2] {
         assert!(condition.message.len() <= 1024 && condition.message.len() > 1020, "{}", condition.message.len());
         assert!(condition.message.ends_with('…') && !condition.message.contains(char::is_control));
+    }
+}
+
+#[test]
+fn the_chart_s_alerts_and_dashboard_know_these_words() {
+    let (objective, lost, refused) = (objective(json!({})), failing(None, Reason::Unreachable), refused(false));
+    let facts = facts(Some(&lost), &objective);
+    let told = [facts, Facts { standing: &Standing::Suspended, ..facts }, Facts { standing: &refused, ..facts }];
+    let told = told.map(|facts| brief(&conditions(facts, &[], NOON))).join(" ");
+    let metric = regex::Regex::new(r"highwater_lagmonitor_condition\{([^}]*)\}").unwrap();
+    let words = regex::Regex::new(r#"^condition="(\w+)", status="(\w+)"(?:, reason!="(\w+)")?$"#).unwrap();
+    let rules = include_str!("../../../charts/highwater/files/rules.yaml");
+    let dashboard = include_str!("../../../charts/highwater/files/dashboard.json").replace('\\', "");
+    for (text, count) in [(rules, 2), (&dashboard, 1)] {
+        assert_eq!(metric.captures_iter(text).count(), count);
+        for asked in metric.captures_iter(text) {
+            let asked = words.captures(&asked[1]).unwrap_or_else(|| panic!("{}", &asked[1]));
+            // Where a reason is left out, it is one that is given.
+            let reason = asked.get(3).map_or("", |reason| reason.as_str());
+            assert!(told.contains(&format!("{}={}/{reason}", &asked[1], &asked[2])), "{}: {told}", &asked[0]);
+        }
     }
 }

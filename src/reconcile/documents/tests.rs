@@ -3,6 +3,9 @@
 use std::fs;
 use std::sync::LazyLock;
 
+use proptest::prelude::*;
+use serde_json::Value;
+
 use super::*;
 
 const MONITOR: &str = "apiVersion: highwater.dev/v1alpha1\nkind: LagMonitor\nmetadata: { name: NAME }\nspec: { brokers: [\"kafka:9092\"] }\n";
@@ -47,7 +50,7 @@ fn good_documents_go_on_beside_bad_ones() {
     assert_eq!(monitors(&loaded), ["default/a", "default/c"]);
     let told = told(&loaded);
     assert!(
-        told[0].starts_with("a.yaml:11: spec.brokers[0]: Invalid value: \"x\": spec.brokers[0] in body should match"),
+        told[0].starts_with("a.yaml:11: spec.brokers[0]: write host:port with a port from 1 to 65535"),
         "{told:#?}"
     );
     assert!(told[1].starts_with("a.yaml:13: spec.slo.maxRebalances: Invalid value: 0: "), "{told:#?}");
@@ -142,10 +145,25 @@ fn bad_secrets_are_told_without_their_content() {
         "a.yaml:4: data.p: write the value in base64, or the plain text under stringData",
         "a.yaml:9: stringData.p: write the value as a string: in quotes if it looks like a number or true",
         "a.yaml:14: data: write a mapping of keys to strings",
-        "a.yaml:16: metadata.name: Required value",
+        "a.yaml:16: metadata.name: Required value: write a name",
         "a.yaml:26: metadata.name: Secret default/a is written twice: write it once",
     ];
     assert_eq!(told, expected);
+}
+
+#[test]
+fn a_list_is_what_it_lists() {
+    let item = |name: &str, interval: &str| {
+        format!(
+            "- apiVersion: highwater.dev/v1alpha1\n  kind: LagMonitor\n  metadata: {{ name: {name} }}\n  spec:\n    \
+             brokers: [\"kafka:9092\"]\n    sampling:\n      interval: {interval}\n"
+        )
+    };
+    let list = format!("apiVersion: v1\nkind: List\nitems:\n{}{}", item("a", "30s"), item("b", "soon"));
+    let loaded = load_text(&list);
+    assert_eq!(monitors(&loaded), ["default/a"]);
+    let [refusal] = &loaded.refused[..] else { panic!("{:?}", loaded.refused) };
+    assert_eq!((refusal.line, refusal.field.as_str()), (17, "spec.sampling.interval"));
 }
 
 #[test]
@@ -193,7 +211,61 @@ fn a_later_fault_is_told_with_file_and_line() {
     );
 }
 
-proptest::proptest! {
+fn value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        "\\PC{0,30}".prop_map(Value::from),
+        "[0-9]{0,9}(h|m|s|d|ms)?".prop_map(Value::from),
+        "[a-z/.:*-]{0,20}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(2, 8, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+            prop::collection::btree_map("[a-zA-Z]{0,10}", inner, 0..3)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
+/// Every place in a document, as a JSON pointer.
+fn places(value: &Value, at: &str, found: &mut Vec<String>) {
+    let children: Vec<(String, &Value)> = match value {
+        Value::Object(fields) => fields.iter().map(|(name, value)| (name.clone(), value)).collect(),
+        Value::Array(items) => items.iter().enumerate().map(|(n, value)| (n.to_string(), value)).collect(),
+        _ => return,
+    };
+    for (name, child) in children {
+        let place = format!("{at}/{name}");
+        places(child, &place, found);
+        found.push(place);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
+
+    #[test]
+    fn any_field_with_any_value_is_taken_or_named(place in any::<prop::sample::Index>(), value in value()) {
+        static DOCUMENTS: LazyLock<Documents> = LazyLock::new(|| Documents::new().unwrap());
+        let [Ok(document)] = &crate::reconcile::marked::parse(include_str!("../../../tests/valid/full.yaml"))[..] else { panic!() };
+        let (mut document, mut found) = (document.value.clone(), vec![]);
+        places(&document["spec"], "/spec", &mut found);
+        let place = &found[place.index(found.len())];
+        *document.pointer_mut(place).unwrap() = value;
+        let mut loaded = Loaded::default();
+        DOCUMENTS.load_text(Path::new("a"), &document.to_string(), &mut loaded);
+        prop_assert_eq!(loaded.monitors.len() + usize::from(!loaded.refused.is_empty()), 1, "{}", place);
+        // A rule of several fields is told at what holds them.
+        let section = place.split('/').nth(2).unwrap();
+        for refusal in &loaded.refused {
+            let about = refusal.field.contains(section) || refusal.message.contains(section);
+            prop_assert!(about, "{}: {}: {}", place, refusal.field, refusal.message);
+        }
+    }
+
     #[test]
     fn never_panics(text in "((apiVersion|kind|metadata|spec|data|  name|  namespace|  brokers|  tls|  sampling|    interval|  slo|    overrides|-)(: |:\n| )?(v1|highwater.dev/v1alpha1|Secret|LagMonitor|\\[a:1, a:1\\]|null|1|\"\")?\n){0,10}") {
         static DOCUMENTS: LazyLock<Documents> = LazyLock::new(|| Documents::new().unwrap());

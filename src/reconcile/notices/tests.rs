@@ -74,6 +74,37 @@ fn groups_that_change_are_told_once_by_the_state_they_have_now() {
 }
 
 #[test]
+fn alerts_that_begin_and_end_are_told_once_by_their_kind() {
+    use AlertKind::{SloViolated, StuckPartitions};
+    let alerting = |second, groups: &[(&str, &[AlertKind])]| {
+        let states: Vec<_> = groups.iter().map(|(group, _)| (*group, ON)).collect();
+        let mut report = report(second, &states);
+        for (group, (name, kinds)) in report.groups.iter_mut().zip(groups) {
+            group.health.alerts = kinds.iter().map(|kind| sample::alert(name, *kind)).collect();
+        }
+        sampled(report, 1.0)
+    };
+    let mut seen = after(&alerting(0, &[("a", &[SloViolated]), ("b", &[])]));
+    let both = [SloViolated, StuckPartitions];
+    let told = look(&mut seen, &alerting(60, &[("a", &both), ("b", &both), ("c", &[StuckPartitions])]));
+    let expected = [
+        "Warning/SLOViolated: 1 group with too few partitions within their limits: b",
+        "Warning/StuckPartitions: 3 groups with stuck partitions: a, b, c",
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(look(&mut seen, &alerting(120, &[("a", &both), ("b", &both), ("c", &[StuckPartitions])])), NOTHING);
+    let lost = failing(Some(report(150, &[("a", ON)])), Reason::Unreachable);
+    assert_eq!(look(&mut seen, &lost).len(), 1, "the cluster is lost, and nothing is told to be over");
+    let told = look(&mut seen, &alerting(180, &[("a", &[]), ("b", &both)]));
+    let expected = [
+        "Normal/Connected: the cluster answers again",
+        "Normal/SLOViolatedEnded: 1 group with enough partitions within their limits again: a",
+        "Normal/StuckPartitionsEnded: 2 groups whose partitions are no longer stuck: a, c",
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
 fn many_groups_are_one_notice() {
     let names: Vec<String> = ('a'..='l').map(String::from).collect();
     let all = |state| names.iter().map(|name| (name.as_str(), state)).collect::<Vec<_>>();
@@ -136,6 +167,36 @@ fn publishing_that_fails_is_told_until_it_works_again() {
         assert_eq!(tell(good), NOTHING);
         assert_eq!(tell(&failed), told);
     }
+}
+
+#[test]
+fn history_that_is_not_stored_is_told_when_it_begins_and_when_it_ends() {
+    let (full, stored) = (unstored(Some("StorageFull")), unstored(None));
+    let mut seen = after(&stored);
+    let began = ["Warning/StorageFull: history is kept in memory only: no space is left"];
+    let ended = ["Normal/HistoryStored: history is stored again"];
+    assert_eq!(look(&mut seen, &full), began);
+    assert_eq!(look(&mut seen, &full), NOTHING);
+    assert_eq!(look(&mut seen, &restarted(Some(calm()))), NOTHING, "it has not looked yet");
+    assert_eq!(look(&mut seen, &stored), ended);
+    assert_eq!(look(&mut seen, &stored), NOTHING);
+
+    // Whoever comes after a restart knows what was told, from the condition.
+    let objective = objective(json!({}));
+    for (posted, next, told) in [(&full, &stored, &ended[..]), (&stored, &stored, &[]), (&full, &full, &[])] {
+        let (standing, published) = (&Standing::Accepted, &Published::Done);
+        let facts =
+            Facts { generation: Some(1), standing, posted: Some(posted), published, objective: Some(&objective) };
+        assert_eq!(look(&mut Seen::left(&conditions(facts, &[], NOON)), next), told);
+    }
+}
+
+/// What stands on the board after a sample whose history could not be stored, or could.
+fn unstored(reason: Option<&'static str>) -> Posted {
+    let posted = sampled(calm(), 1.0);
+    let unstored = reason.map(|reason| Unstored { reason, message: "no space is left".into() });
+    let pulse = crate::board::Pulse { unstored, ..(*posted.pulse).clone() };
+    Posted { pulse: std::sync::Arc::new(pulse), ..posted }
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! What no two LagMonitors may share: the name of a cluster in labels and reports, and a file of a namespace.
 
-use super::{Invalid, Problem};
+use super::{Invalid, Plan, Problem};
 use crate::crd::LagMonitor;
 use crate::lag::report::MonitorName;
+
+const CLUSTER_NAME: &str = "spec.clusterName";
+const FILE: &str = "spec.output.file.path";
 
 /// What one LagMonitor claims for itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,30 +28,45 @@ impl Claims {
         }
     }
 
+    /// What a plan has claimed.
+    #[must_use]
+    pub fn of_plan(plan: &Plan) -> Self {
+        let (monitor, cluster_name) = (plan.monitor.clone(), plan.cluster_name.clone());
+        Self { monitor, cluster_name, output_file: plan.output_file.clone() }
+    }
+
     /// Refuses what one of the holders claims too.
     ///
     /// # Errors
     /// The first claim that is taken, and by whom.
     pub fn against<'a>(&self, mut holders: impl Iterator<Item = &'a Self>) -> Result<(), Invalid> {
-        holders.try_for_each(|holder| {
-            if holder.cluster_name == self.cluster_name {
-                return Err(taken("spec.clusterName", "clusterName", &self.cluster_name, &holder.monitor));
-            }
-            match &self.output_file {
-                Some(path) if self.output_file == holder.output_file && self.shares_folder(holder) => {
-                    Err(taken("spec.output.file.path", "the output file", path, &holder.monitor))
-                }
-                _ => Ok(()),
-            }
+        holders.try_for_each(|holder| match self.clash(holder) {
+            Some((field, problem)) => Err(Invalid { field: field.to_owned(), problem }),
+            None => Ok(()),
         })
     }
 
-    fn shares_folder(&self, other: &Self) -> bool {
-        self.monitor.namespace == other.monitor.namespace
+    /// The field of what both claim, and what is wrong with it.
+    pub(in crate::reconcile) fn clash(&self, holder: &Self) -> Option<(&'static str, Problem)> {
+        let taken = |what, value: &str| {
+            let (value, holder) = (value.to_owned(), holder.monitor.to_string());
+            Problem::Taken { what, value, holder }
+        };
+        if self.cluster_name == holder.cluster_name {
+            return Some((CLUSTER_NAME, taken("clusterName", &self.cluster_name)));
+        }
+        let same_folder = self.monitor.namespace == holder.monitor.namespace;
+        let (path, other) = self.output_file.as_ref().zip(holder.output_file.as_ref()).filter(|_| same_folder)?;
+        if path == other {
+            return Some((FILE, taken("the output file", path)));
+        }
+        let holder = holder.monitor.to_string();
+        let folder = Problem::Folder { path: path.clone(), other: other.clone(), holder };
+        (is_below(path, other) || is_below(other, path)).then_some((FILE, folder))
     }
 }
 
-fn taken(field: &str, what: &'static str, value: &str, holder: &MonitorName) -> Invalid {
-    let problem = Problem::Taken { what, value: value.to_owned(), holder: holder.to_string() };
-    Invalid { field: field.to_owned(), problem }
+/// Whether a file is in the folder that another would be.
+fn is_below(path: &str, other: &str) -> bool {
+    path.strip_prefix(other).is_some_and(|rest| rest.starts_with('/'))
 }

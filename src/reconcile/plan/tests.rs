@@ -5,6 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::kafka::connection::{ClientCertificate, Oauth, PasswordMechanism, Sasl, Secret, Tls};
 use crate::kafka::pem::tests::certificate_pem;
+use crate::lag::slo::{Bounds, Objective as _};
 
 fn monitor(name: &str, spec: Value) -> LagMonitor {
     let mut spec = spec;
@@ -54,7 +55,7 @@ fn a_minimal_spec_has_the_defaults() {
     assert_eq!(plan.cluster_name, "shop/orders");
     assert_eq!(plan.connection, Connection { brokers: vec!["kafka:9093".into()], ..Connection::default() });
     assert!(plan.selection.topics.matches("orders") && !plan.selection.topics.matches("__consumer_offsets"));
-    assert_eq!((plan.output_file, plan.suspend), (None, false));
+    assert_eq!(plan.output_file, None);
     let policy = Policy {
         interval: 60_000,
         coarse_interval: 1_800_000,
@@ -72,7 +73,7 @@ fn a_minimal_spec_has_the_defaults() {
 fn settings_are_taken_over() {
     let plan = plan_of(
         json!({
-            "clusterName": "main", "suspend": true,
+            "clusterName": "main",
             "sampling": { "isolationLevel": "ReadCommitted", "precision": "0s" },
             "output": { "file": { "path": "lag/orders.json" } },
             "properties": { "client.dns.lookup": "use_all_dns_ips", "socket.keepalive.enable": true, "socket.timeout.ms": 5000 },
@@ -80,7 +81,7 @@ fn settings_are_taken_over() {
         &[],
     );
     let plan = plan.unwrap();
-    assert_eq!((plan.cluster_name.as_str(), plan.suspend), ("main", true));
+    assert_eq!(plan.cluster_name, "main");
     assert_eq!(plan.output_file.as_deref(), Some("lag/orders.json"));
     assert!(plan.policy.read_committed && plan.policy.precision == 0);
     let expected =
@@ -89,24 +90,28 @@ fn settings_are_taken_over() {
 }
 
 #[test]
-fn what_has_no_effect_yet_is_named_and_the_limits_have_one() {
-    let limits = json!({
-        "maxLagRecords": 5, "maxLag": "1m", "minCompliancePercent": 50, "overrides": [{ "group": "a", "maxLag": "1h" }],
+fn every_limit_and_the_team_reach_the_plan() {
+    let slo = json!({
+        "maxLagRecords": 5, "maxLag": "1m", "minCompliancePercent": 50, "minRebalanceScore": 1, "rebalanceWindow": "30s",
+        "maxRebalances": 2, "maxGiniExcessPercent": 3, "stuckWindow": "10s",
+        "overrides": [{ "group": "a", "maxLag": "1h" }],
     });
-    let plan = plan_of(json!({ "slo": limits }), &[]).unwrap();
+    let plan = plan_of(json!({ "slo": slo }), &[]).unwrap();
     assert_eq!(plan.unused, [""; 0]);
-    assert_eq!((plan.objective.min_compliance_percent, plan.objective.limits("a", "t").max_lag), (50, Some(3_600_000)));
-    let others = [
-        ("minRebalanceScore", json!(1)),
-        ("rebalanceWindow", json!("2h")),
-        ("maxRebalances", json!(1)),
-        ("maxGiniExcessPercent", json!(1)),
-        ("stuckWindow", json!("1m")),
-    ];
-    for (field, value) in others {
-        let plan = plan_of(json!({ "slo": { field: value } }), &[]).unwrap();
-        assert_eq!(plan.unused, [format!("spec.slo.{field}")]);
-    }
+    assert_eq!(plan.objective.limits("a", "t").max_lag, Some(3_600_000));
+    let expected = Bounds {
+        min_compliance_percent: 50,
+        min_rebalance_score: 1,
+        rebalance_window: 30_000,
+        max_rebalances: 2,
+        max_gini_excess_percent: 3,
+        stuck_window: 10_000,
+    };
+    assert_eq!(plan.objective.bounds(), expected);
+    assert_eq!(plan.team, None);
+    let mut monitor = LagMonitor::new("orders", serde_json::from_value(json!({ "brokers": ["a:1"] })).unwrap());
+    monitor.metadata.labels = Some([(TEAM.to_owned(), "logistics".to_owned())].into());
+    assert_eq!(super::plan(&monitor, &Resolved::default()).unwrap().team.as_deref(), Some("logistics"));
 }
 
 #[test]
@@ -133,7 +138,11 @@ fn certificates_come_in_both_shapes() {
     }
     assert_eq!(plan_of(json!({ "tls": {} }), &[]).unwrap().connection.tls, Some(Tls::default()));
     let wanted: Vec<_> = references(&monitor("a", spec).spec).into_iter().collect();
-    assert_eq!(wanted, [(Kind::Secret, "client".to_owned()), (Kind::ConfigMap, "ca".to_owned())]);
+    let named = [
+        ((Kind::Secret, "client".to_owned()), "spec.tls.clientSecretRef"),
+        ((Kind::ConfigMap, "ca".to_owned()), "spec.tls.ca.configMapRef"),
+    ];
+    assert_eq!(wanted, named);
 }
 
 #[test]
@@ -237,14 +246,16 @@ fn a_plan_shows_no_secret() {
 
 #[test]
 fn the_first_keeps_a_name_that_two_want() {
-    let file = |cluster: &str| json!({ "clusterName": cluster, "output": { "file": { "path": "a.json" } } });
+    let file = |cluster: &str, path: &str| json!({ "clusterName": cluster, "output": { "file": { "path": path } } });
     let monitors = [
-        ("a", file("one")),
+        ("a", file("one", "a.json")),
         ("b", json!({ "clusterName": "one" })),
-        ("c", file("two")),
-        ("d", json!({ "clusterName": "shop/e" })),
-        ("e", json!({})),
+        ("c", file("two", "a.json")),
+        ("d", file("two", "a.json/b")),
+        ("e", file("two", "lag/e")),
         ("f", json!({ "clusterName": "two" })),
+        ("g", file("three", "lag")),
+        ("h", file("three", "lagging")),
     ];
     let (mut held, mut told): (Vec<Claims>, Vec<String>) = (vec![], vec![]);
     for (name, spec) in monitors {
@@ -260,7 +271,11 @@ fn the_first_keeps_a_name_that_two_want() {
         [
             "b: spec.clusterName: clusterName \"one\" is that of LagMonitor shop/a already: write another one",
             "c: spec.output.file.path: the output file \"a.json\" is that of LagMonitor shop/a already: write another one",
-            "e: spec.clusterName: clusterName \"shop/e\" is that of LagMonitor shop/d already: write another one",
+            "d: spec.output.file.path: the output file \"a.json/b\" and \"a.json\", that of LagMonitor shop/a, can't both \
+             be there, for one would be the folder of the other: write another one",
+            "f: spec.clusterName: clusterName \"two\" is that of LagMonitor shop/e already: write another one",
+            "g: spec.output.file.path: the output file \"lag\" and \"lag/e\", that of LagMonitor shop/e, can't both be \
+             there, for one would be the folder of the other: write another one",
         ]
     );
 }

@@ -40,9 +40,33 @@ pub(super) fn sentence(kind: &Kind, field: &str, value: &Value) -> String {
 /// A sentence with the meaning of the field, which names what is allowed.
 pub(super) fn explained(sentence: String, description: Option<&str>) -> String {
     match description {
-        Some(text) => format!("{sentence}. {}", text.replace('\n', " ")),
+        Some(text) => format!("{sentence}. {text}"),
         None => sentence,
     }
+}
+
+/// What to write instead of a plain value of the wrong type; `None` for what is no plain value.
+pub(super) fn instead(kind: &Kind, value: &Value, schema: &Value) -> Option<String> {
+    let Kind::Type { kind } = kind else { return None };
+    if matches!(value, Value::Null | Value::Array(_) | Value::Object(_)) {
+        return None;
+    }
+    let rules = schema["x-kubernetes-validations"].as_array();
+    let duration = rules
+        .into_iter()
+        .flatten()
+        .any(|rule| rule["rule"].as_str().is_some_and(|rule| rule.contains("duration(self)")));
+    let wanted = match type_name(kind).as_str() {
+        "string" if duration => "a duration with a unit, such as 60s",
+        "string" => "text, in quotes",
+        "integer" => "a whole number, without quotes",
+        "number" => "a number, without quotes",
+        "boolean" => "true or false, without quotes",
+        "array" => "a list",
+        "object" => "fields",
+        _ => return None,
+    };
+    Some(format!("{value} stands here: write {wanted}"))
 }
 
 fn type_name(kind: &TypeKind) -> String {

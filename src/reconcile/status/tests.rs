@@ -106,14 +106,16 @@ type Change = fn(&mut LagMonitorStatus);
 fn counts_and_conditions_are_written_soon_and_figures_at_leisure() {
     let status = of(&sampled(sample::report(), 0.95), &LagMonitorStatus::default());
     let at = Instant::now();
-    let written = Written { status: status.clone(), at };
+    let written = Written { status: status.clone(), stored: status.clone(), at };
     let seconds = Duration::from_secs;
     let after = |change: Change, age: Duration| {
         let mut wanted = status.clone();
         change(&mut wanted);
-        due(Some(&written), &wanted, at + age)
+        due(Some(&written), Some(&status), &wanted, at + age)
     };
-    assert_eq!(due(None, &LagMonitorStatus::default(), at), Due::Now);
+    assert_eq!(due(None, Some(&LagMonitorStatus::default()), &status, at), Due::Now);
+    assert_eq!(due(None, None, &status, at), Due::Now);
+    assert_eq!(due(None, Some(&status), &status, at), Due::Never, "the process before this one has written it");
     assert_eq!(after(|_| {}, seconds(9_999)), Due::Never);
     let soon: [(&str, Change); 6] = [
         ("status", |s| s.conditions[0].status = "Unknown".into()),
@@ -154,4 +156,32 @@ fn counts_and_conditions_are_written_soon_and_figures_at_leisure() {
         Due::Now,
         "the sooner of both"
     );
+}
+
+#[test]
+fn what_somebody_else_changed_is_mended_and_what_was_never_taken_is_not_written_for_ever() {
+    let status = of(&sampled(sample::report(), 0.95), &LagMonitorStatus::default());
+    let (at, wiped) = (Instant::now(), LagMonitorStatus::default());
+    // An older schema does not know a field.
+    let pruned = LagMonitorStatus { config_map: None, ..status.clone() };
+    for stored in [&status, &pruned] {
+        let written = Written { status: status.clone(), stored: stored.clone(), at };
+        let look = |found, seconds| due(Some(&written), found, &status, at + Duration::from_secs(seconds));
+        assert_eq!(look(Some(stored), 999), Due::Never);
+        assert_eq!(look(None, 999), Due::Never, "what can't be read tells nothing");
+        assert_eq!(look(Some(&wiped), 4), Due::In(Duration::from_secs(6)), "the watch may be behind");
+        assert_eq!(look(Some(&wiped), 10), Due::Now);
+    }
+    let (written, mut next) = (Written { status: status.clone(), stored: status.clone(), at }, status.clone());
+    next.lag_records = Some(4);
+    let look = |found| due(Some(&written), Some(found), &next, at + Duration::from_secs(10));
+    assert_eq!((look(&status), look(&wiped)), (Due::In(Duration::from_secs(50)), Due::Now));
+}
+
+#[test]
+fn what_kafka_calls_itself_fits_the_schema() {
+    let mut report = sample::report();
+    report.cluster.id = Some("é".repeat(9_999).into());
+    let id = of(&sampled(report, 1.0), &LagMonitorStatus::default()).cluster_id.unwrap();
+    assert!(id.len() <= 255 && id.ends_with('…'), "{id}");
 }

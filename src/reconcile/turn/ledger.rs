@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use super::events::Untold;
+use crate::board::said::Condition;
 use crate::crd::output::ConfigMapOutput;
 use crate::reconcile::conditions::Published;
 use crate::reconcile::notices::Seen;
@@ -23,14 +25,17 @@ pub(in crate::reconcile) struct Ledger {
     /// The plan made last, and of what.
     pub(super) planned: Option<(Ingredients, Plan)>,
     pub(super) written: Option<Written>,
+    /// When the status could not be written last time.
+    pub(super) unwritten: Option<Instant>,
+    /// The conditions that its last turn came to.
+    pub(in crate::reconcile) conditions: Vec<Condition>,
     pub(super) seen: Option<Seen>,
+    pub(super) untold: Untold,
     pub(super) since: Instant,
-    /// When Kafka last refused what the references hold, and in which report it said so.
-    pub(super) refused: Option<(Instant, i64)>,
 }
 
-/// What a plan is made of: the generation of the spec, the annotation, and what is referred to.
-pub(super) type Ingredients = (Option<i64>, Option<String>, Resolved);
+/// What a plan is made of: the generation of the spec, the annotation and the label, and what is referred to.
+pub(super) type Ingredients = (Option<i64>, [Option<String>; 2], Resolved);
 
 /// A publication that failed: it is tried again when its time has come, or the spec asks for another.
 #[derive(Debug)]
@@ -50,9 +55,11 @@ impl Ledger {
             unpublished: None,
             planned: None,
             written: None,
+            unwritten: None,
+            conditions: vec![],
             seen: None,
+            untold: Untold::default(),
             since: Instant::now(),
-            refused: None,
         }
     }
 }

@@ -8,7 +8,6 @@ use kube::{Api, Resource};
 use super::Turn;
 use super::ledger::Unpublished;
 use crate::board::Posted;
-use crate::crd::LagMonitor;
 use crate::crd::output::ConfigMapOutput;
 use crate::reconcile::conditions::Published;
 use crate::reconcile::plan::Plan;
@@ -25,22 +24,9 @@ impl Turn<'_> {
         plan: Option<&Plan>,
         posted: Option<&Posted>,
     ) -> (Published, Option<Duration>) {
-        let Some(plan) = plan else {
-            // What is written stays while nothing is sampled, unless the spec no longer asks for it.
-            let unwanted = |monitor: &LagMonitor| monitor.spec.suspend && monitor.spec.output.config_map.is_none();
-            if self.object.0.as_ref().is_ok_and(unwanted)
-                && let Err(error) = self.publish_config_map(None, None).await
-            {
-                tracing::warn!(monitor = %self.name, reason = error.reason(), "{error}");
-            }
-            return (Published::Waiting, None);
-        };
-        let file = match (&plan.output_file, posted.and_then(|posted| posted.file.as_ref())) {
-            (None, _) => Published::StatusOnly,
-            (Some(_), None) => Published::Waiting,
-            (Some(_), Some(Ok(()))) => Published::Done,
-            (Some(_), Some(Err(message))) => Published::Failed { reason: "OutputFile", message: message.clone() },
-        };
+        // What is written stays while nothing is sampled.
+        let Some(plan) = plan else { return (Published::Waiting, None) };
+        let file = Published::of_file(plan.output_file.is_some(), posted);
         if let Some(failed) = self.ledger.unpublished.as_ref().filter(|failed| failed.of == plan.config_map)
             && let Some(left) = TRY_AGAIN.checked_sub(failed.at.elapsed())
         {
@@ -83,6 +69,7 @@ impl Turn<'_> {
             Next::Written | Next::Unchanged => None,
             Next::In(wait) => Some(wait),
         };
-        Ok(Some((Published::Done, wait)))
+        let published = if publication.shows(output) { Published::Done } else { Published::Waiting };
+        Ok(Some((published, wait)))
     }
 }

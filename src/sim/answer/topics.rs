@@ -1,12 +1,17 @@
-//! Answers about brokers and topics: Metadata and DescribeCluster.
+//! Answers about brokers and topics: Metadata, DescribeCluster and DescribeConfigs.
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
+use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
+use kafka_protocol::messages::describe_configs_response::{DescribeConfigsResourceResult, DescribeConfigsResult};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
-use kafka_protocol::messages::{BrokerId, DescribeClusterResponse, MetadataRequest, MetadataResponse, TopicName};
+use kafka_protocol::messages::{
+    BrokerId, DescribeClusterResponse, DescribeConfigsRequest, DescribeConfigsResponse, MetadataRequest,
+    MetadataResponse, TopicName,
+};
 use uuid::Uuid;
 
 use crate::sim::cluster::Topic;
@@ -40,6 +45,28 @@ pub(super) fn describe_cluster(asked: &Asked<'_>) -> DescribeClusterResponse {
         .with_cluster_id(wire(&asked.cluster.id))
         .with_controller_id(controller(asked))
         .with_brokers(brokers.collect())
+}
+
+/// What topics keep: everything, for the logs here delete nothing.
+pub(super) fn describe_configs(asked: &Asked<'_>, request: &DescribeConfigsRequest) -> DescribeConfigsResponse {
+    let configs = |resource| configs(asked, resource);
+    DescribeConfigsResponse::default().with_results(request.resources.iter().map(configs).collect())
+}
+
+fn configs(asked: &Asked<'_>, resource: &DescribeConfigsResource) -> DescribeConfigsResult {
+    let result = DescribeConfigsResult::default()
+        .with_resource_type(resource.resource_type)
+        .with_resource_name(resource.resource_name.clone());
+    if asked.cluster.topic(&resource.resource_name).is_none() {
+        return result.with_error_code(ResponseError::UnknownTopicOrPartition.code());
+    }
+    let told = [("cleanup.policy", "delete"), ("retention.bytes", "-1"), ("retention.ms", "-1")];
+    let wanted =
+        |name: &str| resource.configuration_keys.as_ref().is_none_or(|all| all.iter().any(|one| **one == *name));
+    let told = told.into_iter().filter(|(name, _)| wanted(name)).map(|(name, value)| {
+        DescribeConfigsResourceResult::default().with_name(wire(name)).with_value(Some(wire(value)))
+    });
+    result.with_configs(told.collect())
 }
 
 fn look_up(asked: &Asked<'_>, wanted: MetadataRequestTopic) -> MetadataResponseTopic {

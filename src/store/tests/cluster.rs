@@ -3,13 +3,14 @@
 use crate::lag::judge::{Heading, judge};
 use crate::lag::memory::Memory;
 use crate::lag::observation::{
-    Commits, GroupKind, GroupObservation, Member, Observation, PartitionObservation, Probe, Reading, Told,
+    Commits, GroupKind, GroupObservation, GroupState, Member, Observation, PartitionObservation, Probe, Reading, Told,
     TopicCommits, TopicObservation,
 };
 use crate::lag::policy::Policy;
 use crate::lag::reason::Reason;
 use crate::lag::refine::Refinement;
 use crate::lag::report::Report;
+use crate::lag::slo::{Bounds, Limits, Objective};
 use crate::lag::{Millis, Offset};
 
 pub(super) const POLICY: Policy = Policy {
@@ -22,6 +23,26 @@ pub(super) const POLICY: Policy = Policy {
     precision: 1_000,
     read_committed: false,
 };
+
+/// Nothing may wait.
+struct Strict;
+
+impl Objective for Strict {
+    fn bounds(&self) -> Bounds {
+        Bounds {
+            min_compliance_percent: 95,
+            min_rebalance_score: 70,
+            rebalance_window: 3_600_000,
+            max_rebalances: 10,
+            max_gini_excess_percent: 30,
+            stuck_window: 300_000,
+        }
+    }
+
+    fn limits(&self, _: &str, _: &str) -> Limits {
+        Limits { max_lag_records: 0, max_lag: None }
+    }
+}
 
 /// What one sample finds on one partition: by how much the log grew (`None`: no answer), and whether a question by
 /// time is answered.
@@ -66,6 +87,7 @@ impl Cluster {
                     }
                     let answer = grown.map(|_| Reading { offset: *end, sent: self.now - 20, replied: self.now - 10 });
                     PartitionObservation {
+                        leader: Some(1),
                         log_start: Ok(Reading { offset: 0, sent: self.now - 30, replied: self.now - 25 }),
                         high_watermark: answer.ok_or(Reason::NoLeader),
                         last_stable: None,
@@ -84,13 +106,13 @@ impl Cluster {
             ..Observation::default()
         };
         memory.remember(observation, &self.policy);
-        Refinement::start(memory).learn(memory, &told);
+        Refinement::start(memory, &self.policy, self.now, 0).learn(memory, &told);
         self.judge(memory)
     }
 
     pub(super) fn judge(&self, memory: &mut Memory) -> Report {
-        let heading = Heading { monitor: None, cluster_name: "test".into(), periodic: true, probes: 0 };
-        judge(memory, &self.policy, heading, self.now)
+        let heading = Heading { monitor: None, team: None, cluster_name: "test".into(), periodic: true, probes: 0 };
+        judge(memory, &self.policy, Some(&Strict), heading, self.now)
     }
 
     fn group(&self, id: &str) -> GroupObservation {
@@ -107,7 +129,7 @@ impl Cluster {
         GroupObservation {
             id: id.into(),
             kind: GroupKind::Classic,
-            state: None,
+            state: Some(GroupState::Stable),
             assignor: None,
             members: Some(self.members.iter().map(member).collect()),
             commits: Ok(Commits { sent: self.now - 30, replied: self.now - 25, topics: commits.collect() }),

@@ -1,7 +1,7 @@
 //! What only Highwater says about groups: how far an age may be off, how it was found, whether the group keeps up.
 
 use super::{Family, Source};
-use crate::lag::report::{Method, State};
+use crate::lag::report::{AlertKind, Method, Slo, State};
 
 const STATES: [(&str, State); 3] =
     [("ONLINE", State::Online), ("RECOVERING", State::Recovering), ("OFFLINE", State::Offline)];
@@ -17,7 +17,7 @@ const METHODS: [(&str, Method); 5] = [
 pub(super) const FAMILIES: &[Family] = &[
     Family::gauge(
         "highwater_group_partition_lag_bound_seconds",
-        "How far kafka_consumergroup_group_lag_seconds may be off, either way; absent for a lower bound.",
+        "How far kafka_consumergroup_group_lag_seconds may be off, either way; absent where that is not known.",
         Source::Partition(|p| p.bound_seconds.map(Into::into)),
     ),
     Family::gauge(
@@ -32,7 +32,7 @@ pub(super) const FAMILIES: &[Family] = &[
     ),
     Family::gauge(
         "highwater_group_topic_max_lag_bound_seconds",
-        "How far highwater_group_topic_max_lag_seconds may be off, either way; absent for a lower bound.",
+        "How far highwater_group_topic_max_lag_seconds may be off, either way; absent where that is not known.",
         Source::Topic(|topic, rows| rows.put(topic.bound_seconds)),
     ),
     Family::gauge(
@@ -43,7 +43,7 @@ pub(super) const FAMILIES: &[Family] = &[
     .with(&["method"]),
     Family::gauge(
         "highwater_group_topic_state",
-        "Whether the group keeps up with the topic: 1 for the state that holds, 0 for the others.",
+        "State of the group on the topic: 1 for the one that holds, 0 for the others.",
         Source::Topic(|topic, rows| rows.put_variant("state", &STATES, topic.state)),
     )
     .with(&["state"]),
@@ -56,7 +56,7 @@ pub(super) const FAMILIES: &[Family] = &[
     ),
     Family::gauge(
         "highwater_group_topic_abandoned_partitions",
-        "Partitions that stand still while others advance; they are not in the maximum.",
+        "Partitions that stand still while others advance, and that no member has; they are not in the maximum.",
         Source::Topic(|topic, rows| rows.put(Some(topic.abandoned_partitions))),
     ),
     Family::gauge(
@@ -71,12 +71,12 @@ pub(super) const FAMILIES: &[Family] = &[
     ),
     Family::gauge(
         "highwater_group_topic_consumed_records_per_second",
-        "Records of the topic that the group reads a second, over the last samples.",
+        "Records of the topic that the group reads a second; absent while that is not known of each partition it reads.",
         Source::Topic(|topic, rows| rows.put(topic.consume_rate)),
     ),
     Family::gauge(
         "highwater_group_topic_produced_records_per_second",
-        "Records that are written to the topic a second, over the last samples.",
+        "Records that are written a second to the partitions that the group reads; absent likewise.",
         Source::Topic(|topic, rows| rows.put(topic.produce_rate)),
     ),
     Family::gauge(
@@ -90,7 +90,106 @@ pub(super) const FAMILIES: &[Family] = &[
         "Members of the group; absent where they could not be asked.",
         Source::Group(|group, rows| rows.put(group.members.as_ref().map(Vec::len))),
     ),
+    Family::gauge(
+        "highwater_group_lag_velocity_records_per_second",
+        "Records a second by which what the group has not read grows: written less read.",
+        Source::Group(|group, rows| rows.put(group.health.velocity.and_then(|velocity| velocity.records_per_second))),
+    ),
+    Family::gauge(
+        "highwater_group_advised_members",
+        "Members that would keep up; never more than can have a partition; absent where part of the group is not known.",
+        Source::Group(|group, rows| rows.put(group.health.replicas.as_ref().map(|replicas| replicas.advised))),
+    ),
+    Family::gauge(
+        "highwater_slo_partitions",
+        "Partitions of the group by what their limits say of them.",
+        Source::Group(|group, rows| {
+            let Some(slo) = group.health.slo else { return };
+            for (verdict, count) in [("within", slo.within), ("breaching", slo.breaching), ("unknown", slo.unknown)] {
+                rows.put_with(&[("verdict", verdict)], count);
+            }
+        }),
+    )
+    .with(&["verdict"]),
+    Family::gauge(
+        "highwater_slo_partitions_without_commit",
+        "Partitions that members of the group have, without a committed offset; in none of highwater_slo_partitions.",
+        Source::Group(|group, rows| rows.put(group.health.slo.map(|slo| slo.without_commit))),
+    ),
+    Family::gauge(
+        "highwater_slo_compliance_ratio",
+        "Share of the group's partitions within their limits, 0 to 1; absent without a committed offset.",
+        Source::Group(|group, rows| rows.put(group.health.slo.and_then(|slo| slo.compliance))),
+    ),
+    Family::gauge(
+        "highwater_slo_target_ratio",
+        "Share of the group's partitions that should be within their limits, 0 to 1.",
+        Source::Group(|group, rows| rows.put(group.health.slo.map(|slo| slo.target))),
+    ),
+    Family::gauge(
+        "highwater_slo_error_budget_remaining_ratio",
+        "Share of the error budget of 30 days that is left: 1 is all, below 0 it is overspent.",
+        Source::Group(|group, rows| rows.put(group.health.slo.and_then(|slo| slo.budget?.remaining))),
+    ),
+    Family::gauge(
+        "highwater_slo_burn_rate",
+        "How many times as fast as allowed the error budget was spent in the window.",
+        Source::Group(|group, rows| {
+            for (window, rate) in group.health.slo.as_ref().map(burn_rates).into_iter().flatten() {
+                if let Some(rate) = rate {
+                    rows.put_with(&[("window", window)], rate);
+                }
+            }
+        }),
+    )
+    .with(&["window"]),
+    Family::gauge(
+        "highwater_stuck_partitions",
+        "Partitions before which something readable has waited, unread, for the whole stuckWindow.",
+        Source::Group(|group, rows| rows.put(group.health.stuck_partitions)),
+    ),
+    Family::gauge(
+        "highwater_rebalances",
+        "Rebalances of the group seen in the rebalanceWindow; a lower bound.",
+        Source::Group(|group, rows| rows.put(group.health.rebalances.map(|rebalances| rebalances.count))),
+    ),
+    Family::gauge(
+        "highwater_rebalance_score",
+        "100 without rebalances, 0 with maxRebalances in the window; absent before one whole window.",
+        Source::Group(|group, rows| rows.put(group.health.rebalances.and_then(|rebalances| rebalances.score))),
+    ),
+    Family::gauge(
+        "highwater_fairness_gini",
+        "Gini coefficient of the partitions a member, 0 is perfectly even; absent while an assignment is under way.",
+        Source::Group(|group, rows| rows.put(group.health.fairness.map(|fairness| fairness.gini))),
+    ),
+    Family::gauge(
+        "highwater_fairness_gini_excess",
+        "How much highwater_fairness_gini is over that of the most even split.",
+        Source::Group(|group, rows| rows.put(group.health.fairness.map(|fairness| fairness.excess))),
+    ),
+    Family::gauge(
+        "highwater_alerts",
+        "1 while an alert of the kind lasts, 0 while it does not.",
+        Source::Group(|group, rows| {
+            for kind in AlertKind::ALL.into_iter().filter(|_| group.health.slo.is_some()) {
+                rows.put_with(&[("kind", kind.word())], group.health.alerts.iter().any(|alert| alert.kind == kind));
+            }
+        }),
+    )
+    .with(&["kind"]),
 ];
+
+fn burn_rates(slo: &Slo) -> [(&'static str, Option<f64>); 5] {
+    let of = |rate: fn(&crate::lag::report::Budget) -> Option<f64>| slo.budget.as_ref().and_then(rate);
+    [
+        ("5m", of(|budget| budget.burn_rate_5m)),
+        ("30m", of(|budget| budget.burn_rate_30m)),
+        ("1h", of(|budget| budget.burn_rate_1h)),
+        ("6h", of(|budget| budget.burn_rate_6h)),
+        ("3d", of(|budget| budget.burn_rate_3d)),
+    ]
+}
 
 #[cfg(test)]
 mod tests {
@@ -101,5 +200,6 @@ mod tests {
     fn labels_say_the_report_s_words() {
         assert!(STATES.iter().all(|(name, state)| *name == word(state)));
         assert!(METHODS.iter().all(|(name, method)| *name == word(method)));
+        assert!(AlertKind::ALL.into_iter().all(|kind| kind.word() == word(kind)));
     }
 }

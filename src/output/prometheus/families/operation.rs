@@ -47,8 +47,8 @@ pub(super) const FAMILIES: &[Family] = &[
         "highwater_monitor_storage_degraded",
         "1 while history is kept in memory only, with the reason; absent while it is stored.",
         Source::Monitor(|posted, rows| {
-            if let Some(reason) = posted.pulse.unstored {
-                rows.put_with(&[("reason", reason)], 1_u32);
+            if let Some(unstored) = &posted.pulse.unstored {
+                rows.put_with(&[("reason", unstored.reason)], 1_u32);
             }
         }),
     )
@@ -60,7 +60,7 @@ pub(super) const FAMILIES: &[Family] = &[
     ),
     Family::counter(
         "highwater_monitor_sample_failures_total",
-        "Samples that brought no report, by reason.",
+        "Samples that brought nothing new, by reason.",
         Source::Monitor(|posted, rows| {
             for (reason, count) in &posted.pulse.failures {
                 rows.put_with(&[("reason", &word(reason))], *count);
@@ -74,12 +74,17 @@ pub(super) const FAMILIES: &[Family] = &[
         Source::Monitor(|posted, rows| rows.put(Some(posted.pulse.probes))),
     ),
     Family::gauge(
+        "highwater_monitor_topics_met",
+        "Topics that the monitor's Kafka client has met and remembers; it is replaced when they are many more than exist.",
+        Source::Monitor(|posted, rows| rows.put(Some(posted.pulse.topics_met))),
+    ),
+    Family::gauge(
         "highwater_monitor_unreadable",
         "Things that could not be read in the last sample, by what they are and why.",
         Source::Monitor(|posted, rows| {
             let mut counts = BTreeMap::<_, u64>::new();
             for failure in posted.report.iter().flat_map(|report| &report.errors) {
-                *counts.entry((failure.scope, failure.reason)).or_default() += 1;
+                *counts.entry((failure.scope, failure.reason)).or_default() += failure.count;
             }
             for ((scope, reason), count) in counts {
                 rows.put_with(&[("scope", &word(scope)), ("reason", &word(reason))], count);
@@ -97,6 +102,25 @@ pub(super) const FAMILIES: &[Family] = &[
         }),
     )
     .with(&["file"]),
+    Family::gauge(
+        "highwater_lagmonitor_condition",
+        "What a LagMonitor says of itself: 1 for each of its conditions, with status and reason.",
+        Source::Process(|process, rows| {
+            for (monitor, said) in &*process.sayings {
+                for condition in &said.conditions {
+                    let labels = [
+                        ("monitor_namespace", &*monitor.namespace),
+                        ("monitor", &monitor.name),
+                        ("condition", &condition.kind),
+                        ("status", &condition.status),
+                        ("reason", &condition.reason),
+                    ];
+                    rows.put_with(&labels, true);
+                }
+            }
+        }),
+    )
+    .with(&["monitor_namespace", "monitor", "condition", "status", "reason"]),
     Family::histogram(
         "highwater_reconcile_duration_seconds",
         "What bringing one LagMonitor about took, requests to the API server included.",
@@ -136,6 +160,11 @@ pub(super) const FAMILIES: &[Family] = &[
         "highwater_metrics_partition_series",
         "Pairs of group and partition, shown or not: the series of each metric at partition detail.",
         Source::Process(|process, rows| rows.put(Some(process.partition_series))),
+    ),
+    Family::gauge(
+        "highwater_tasks",
+        "Tasks that are under way in the process: as many as before when monitors and clients are as many as before.",
+        Source::Process(|process, rows| rows.put(Some(process.tasks))),
     ),
     Family::gauge(
         "highwater_build_info",

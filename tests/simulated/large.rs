@@ -1,0 +1,71 @@
+//! Fifty thousand partitions: one pass sees all of them in time, and a broker that says nothing costs no more than its own.
+
+use std::time::{Duration, Instant};
+
+use highwater::lag::reason::{Reason, Scope};
+use highwater::lag::report::Report;
+use highwater::sim::cluster::{Cluster, Health};
+use highwater::sim::consumer::{Phase, Story};
+use highwater::sim::group::Group;
+use highwater::sim::log::{Log, Traffic};
+
+use crate::{ALONE, HOUR, START, Watched};
+
+const TOPICS: usize = 500;
+const PARTITIONS: usize = 100;
+const DEADLINE: Duration = Duration::from_secs(20);
+
+fn cluster() -> Cluster {
+    let mut cluster = Cluster::new("large", 3);
+    for n in 0..TOPICS {
+        let log = Log::new(START - HOUR, Traffic::Steady { per_second: 1.0 });
+        cluster.create_topic(&format!("topic-{n:03}"), 3, vec![log; PARTITIONS]);
+    }
+    for n in 0..12 {
+        let story = Story::new(START - HOUR, vec![Phase::keeps_up(HOUR / 2, 1)]);
+        cluster.add_group(Group::new(&format!("group-{n}"), &[&*format!("topic-{n:03}")], story));
+    }
+    cluster
+}
+
+/// How many partitions of each group are not of this sample.
+fn stale(report: &Report) -> Vec<usize> {
+    let topics = report.groups.iter().flat_map(|group| group.topics.iter().flatten());
+    let lines = topics.map(|topic| topic.partitions.iter().flatten().filter(|line| line.stale_seconds.is_some()));
+    lines.map(Iterator::count).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_thousand_partitions_are_seen_and_a_silent_broker_costs_its_own() {
+    let _alone = ALONE.lock().await;
+    let mut large = Watched::start(cluster()).await;
+    large.task.objective = None;
+    let begun = Instant::now();
+    let report = large.sample(DEADLINE).await;
+    println!("{} partitions in {:?}", TOPICS * PARTITIONS, begun.elapsed());
+    let seen: u32 = report.topics.iter().map(|topic| topic.partitions).sum();
+    assert_eq!((seen as usize, report.sampling.coverage, report.errors.len()), (TOPICS * PARTITIONS, 1.0, 0));
+    assert!(begun.elapsed() < DEADLINE, "{:?}", begun.elapsed());
+    for group in &report.groups {
+        // They stopped half an hour ago.
+        assert!(group.max_lag_seconds.is_some_and(|age| (1_795.0..1_805.0).contains(&age)), "{group:#?}");
+    }
+
+    large.clock.step(60_000);
+    large.sim.cluster().set_health(1, Health::Silent);
+    let begun = Instant::now();
+    let report = large.sample(DEADLINE).await;
+    assert!(begun.elapsed() < DEADLINE + DEADLINE / 2, "{:?}", begun.elapsed());
+    let stale = stale(&report);
+    assert_eq!(stale.len(), 12, "{stale:?}");
+    assert!(stale.iter().any(|count| (30..=36).contains(count)), "{stale:?}");
+    assert!(stale.iter().all(|count| (30..=36).contains(count) || *count == PARTITIONS), "{stale:?}");
+    assert!((0.6..0.7).contains(&report.sampling.coverage), "{}", report.sampling.coverage);
+    let about = |scope| report.errors.iter().any(|error| (error.scope, error.reason) == (scope, Reason::Timeout));
+    assert!(
+        about(Scope::Broker) && report.errors.iter().all(|error| error.scope != Scope::Topic),
+        "{:#?}",
+        report.errors
+    );
+    assert_eq!(report.topics.len(), TOPICS, "all topics are known");
+}
