@@ -261,7 +261,8 @@ mod tests {
                 None => field["type"].as_str().unwrap().to_owned(),
             };
             let default = field.get("default").filter(|default| !default.is_object());
-            let default = default.map_or_else(String::new, |default| format!("`{}`", default.to_string().replace('"', "")));
+            let default =
+                default.map_or_else(String::new, |default| format!("`{}`", default.to_string().replace('"', "")));
             let text = field["description"].as_str().unwrap().replace('|', "\\|");
             table += &format!("| `{path}` | {kind} | {default} | {text} |\n");
         }

@@ -1,6 +1,6 @@
 // What is not all right, and what is not there: every view says so, with the reason and a way on.
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { brokers, demo, flaws, go, kubectl, launch, monitor, open, operator, run, settled, text, texts } from "./browser.mjs";
 
@@ -61,8 +61,11 @@ test("every monitor is shown with its conditions, also one that is suspended, re
   assert.match(await text(page, ".sampling"), /^The last sample was .*; one is due every 1 s\.$/);
   assert.deepEqual(await flaws(page), []);
   await narrow(browser, `${own.url}#/monitors`, ".conditions");
-  writeFileSync(own.at("documents.yaml"), monitor("good", `${spec}, clusterName: good-kafka, output: { file: { path: a/b.json } }`) + monitor("other", `${spec}, output: { file: { path: a } }`));
+  // A folder has the name of the file.
+  mkdirSync(own.at("output/default/taken.json/by"), { recursive: true });
+  writeFileSync(own.at("documents.yaml"), monitor("good", `${spec}, clusterName: good-kafka, output: { file: { path: taken.json } }`) + monitor("other", `${spec}, output: { file: { path: taken.json/other } }`));
   await shows(page, ".conditions strong", "OutputFile");
+  await shows(page, ".conditions strong", "NameTaken");
   assert.deepEqual(complaints, []);
   await close();
 });
