@@ -155,9 +155,11 @@ export function useGroup(cluster: string, id: string): { group: Group | null; go
     const end = () => {
       clearTimeout(timer);
       if (!socket) return;
-      socket.onclose = null;
-      socket.close();
-      socket = null;
+      const left = socket;
+      socket = left.onmessage = left.onclose = null;
+      // A console complains of one that is closed before it was open.
+      if (left.readyState === WebSocket.CONNECTING) left.onopen = () => left.close();
+      else left.close();
     };
     const turn = () => (document.hidden ? end() : begin());
     begin();
