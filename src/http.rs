@@ -160,7 +160,7 @@ fn router(serving: Serving, stop: &CancellationToken) -> Router {
     if let Some(a_second) = edge.requests_a_second {
         shown = shown.layer(from_fn_with_state(Limit::new(a_second, access.clone()), limit::limit));
     }
-    let metrics = if metrics_elsewhere { Router::new() } else { scraped(metrics, access) };
+    let metrics = if metrics_elsewhere { moved() } else { scraped(metrics, access) };
     closed(probes(readiness).merge(metrics).merge(shown))
 }
 
@@ -176,6 +176,13 @@ fn scraped(metrics: metrics::Metrics, access: Access) -> Router {
         }
     };
     Router::new().route("/metrics", get(scrape))
+}
+
+fn moved() -> Router {
+    Router::new().route(
+        "/metrics",
+        get(async || failure(StatusCode::NOT_FOUND, "metrics have an address of their own: --metrics-listen")),
+    )
 }
 
 /// Answers everything else too, and tells browsers to be careful with every answer.

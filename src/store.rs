@@ -85,6 +85,8 @@ struct Inner {
     replaced: bool,
     /// The monitors whose memory is known to build upon what the database holds.
     known: HashSet<String>,
+    /// The monitors whose memory has once built upon what the file held: only theirs may take the place of that.
+    loaded: HashSet<String>,
 }
 
 impl Store {
@@ -103,6 +105,7 @@ impl Store {
             degraded: None,
             replaced: false,
             known: HashSet::new(),
+            loaded: HashSet::new(),
         };
         let (fresh, set_aside) = match inner.reopen(PATIENCE) {
             Ok((fresh, set_aside)) => (fresh, set_aside),
@@ -128,11 +131,8 @@ impl Store {
     /// # Errors
     /// [`Error::Damaged`] when the rows make no sense; the file is set aside, and the next call finds an empty one.
     pub fn load(&self, monitor: &str) -> Result<Memory, Error> {
-        self.inner().guard(|inner| match load::load(&inner.connection, monitor)? {
-            Some(memory) => {
-                inner.known.insert(monitor.to_owned());
-                Ok(memory)
-            }
+        self.inner().guard(|inner| match inner.load(monitor)? {
+            Some(memory) => Ok(memory),
             None => {
                 inner.forget(monitor)?;
                 Ok(Memory::default())
@@ -142,6 +142,9 @@ impl Store {
 
     /// Writes what one sample of `monitor` has changed, and takes note of that in `memory`.
     ///
+    /// Where the file could not be read until now, what it holds is worth more than what was seen since: that becomes the
+    /// `memory`, and nothing is written.
+    ///
     /// # Errors
     /// Any that the database has. Nothing was written then, and `memory` still knows what is to be written: a later
     /// save catches up. A damaged file is set aside, and the next save writes everything to a new one.
@@ -150,6 +153,14 @@ impl Store {
         if inner.degraded.is_some() {
             // Whatever keeps the file away may be over; while it is not, that is told by `degraded`.
             inner.reopen(Duration::ZERO).map_or_else(|error| inner.degraded = Some(error), drop);
+        }
+        if inner.degraded.is_none()
+            && !inner.loaded.contains(monitor)
+            && let Some(kept) = inner.guard(|inner| inner.load(monitor))?
+        {
+            tracing::info!(monitor, "the history of before is there again");
+            *memory = kept;
+            return Ok(Saved { bytes: 0, fold_due: false });
         }
         let saved = inner.guard(|inner| {
             let anew = !inner.known.contains(monitor);
@@ -164,7 +175,7 @@ impl Store {
 
     /// Folds the journal of `monitor`, and keeps at most `rows` samples of each group and topic.
     ///
-    /// To be called when a save says so, and at the end.
+    /// To be called when a save says so.
     ///
     /// # Errors
     /// Any that the database has. What was folded until then counts, and nothing is lost.
@@ -241,6 +252,18 @@ impl Inner {
         self.degraded = None;
         self.known.clear();
         Ok((opened.fresh, opened.set_aside))
+    }
+
+    /// What `monitor` remembered, if anything. While the file is away, that is nothing which it may hold.
+    fn load(&mut self, monitor: &str) -> Result<Option<Memory>, Error> {
+        let found = load::load(&self.connection, monitor)?;
+        if self.degraded.is_none() {
+            self.loaded.insert(monitor.to_owned());
+        }
+        if found.is_some() {
+            self.known.insert(monitor.to_owned());
+        }
+        Ok(found)
     }
 
     /// Does something with the database, and sets the file aside when it turns out to be damaged.

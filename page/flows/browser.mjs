@@ -83,6 +83,14 @@ export async function judged() {
   return highwater;
 }
 
+/** Pastes a token. */
+export async function signIn(page, token) {
+  await page.waitForSelector("#token");
+  await page.$eval("#token", (field) => field.select());
+  await page.type("#token", token);
+  await page.keyboard.press("Enter");
+}
+
 /** Starts the server of the benchmark: so many groups, each with a week of 600 samples in its store. */
 export async function large(count) {
   const binary = process.env.HIGHWATER_API_BENCH;

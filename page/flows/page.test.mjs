@@ -1,7 +1,7 @@
 // What a person does on the page, in a real Chromium on the real demo.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { below, demo, flaws, go, guarded, judged, kubectl, launch, open, settled, text, texts } from "./browser.mjs";
+import { below, demo, flaws, go, guarded, judged, kubectl, launch, open, settled, signIn, text, texts } from "./browser.mjs";
 
 const VIEWS = ["/", "/groups", "/groups/demo/audit", "/groups/demo/search-index", "/topics", "/topics/demo/payments", "/alerts", "/monitors", "/nowhere"];
 const NAMES = ["audit", "billing", "checkout", "search-index"];
@@ -262,15 +262,9 @@ test("a token of Kubernetes becomes a cookie that no script reads and no other s
   t.after(own.end);
   const token = (name) => kubectl("", "create", "token", name, "--audience", "highwater");
   const { page, close } = await open(browser, own.url);
-  const signIn = async (token) => {
-    await page.waitForSelector("#token");
-    await page.$eval("#token", (field) => field.select());
-    await page.type("#token", token);
-    await page.keyboard.press("Enter");
-  };
-  await signIn("eyJh.eyJz.c2ln");
+  await signIn(page, "eyJh.eyJz.c2ln");
   await page.waitForFunction(() => document.querySelector(".wrong")?.textContent.includes("not good"));
-  await signIn(token("viewer"));
+  await signIn(page, token("viewer"));
   await page.waitForSelector(".notice");
   assert.match(await text(page, ".notice"), /default\/orders: the cluster cannot be read/);
   assert.equal(await page.evaluate(() => document.cookie), "");
@@ -282,7 +276,7 @@ test("a token of Kubernetes becomes a cookie that no script reads and no other s
   await page.waitForSelector(".freshness.live");
   kubectl("", "delete", "serviceaccount", "viewer");
   await page.evaluate(() => [...document.querySelectorAll("footer button")].find((button) => button.textContent === "Sign out").click());
-  await signIn(token("stranger"));
+  await signIn(page, token("stranger"));
   await page.waitForFunction(() => document.body.textContent.includes("may not get lagmonitors/report"));
   await close();
 });

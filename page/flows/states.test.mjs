@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { brokers, demo, flaws, go, kubectl, launch, monitor, open, operator, run, settled, text, texts } from "./browser.mjs";
+import { brokers, demo, flaws, go, kubectl, launch, monitor, open, operator, run, settled, signIn, text, texts } from "./browser.mjs";
 
 const PATIENCE = { timeout: 120_000 };
 
@@ -104,6 +104,33 @@ test("without a LagMonitor there is nothing, and the first one appears by itself
   await go(page, "/");
   await shows(page, "h1", "Every LagMonitor is suspended");
   assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("who may see a namespace sees it from its first LagMonitor on, without a reload", PATIENCE, async (t) => {
+  const own = await operator("later", "--auth", "kubernetes");
+  t.after(own.end);
+  kubectl("", "create", "serviceaccount", "viewer", "--namespace", "later");
+  kubectl("", "create", "role", "viewer", "--verb=get", "--resource=lagmonitors.highwater.dev/report", "--namespace", "later");
+  kubectl("", "create", "rolebinding", "viewer", "--role=viewer", "--serviceaccount=later:viewer", "--namespace", "later");
+  const { page, close } = await open(browser, own.url);
+  await signIn(page, kubectl("", "create", "token", "viewer", "--audience", "highwater", "--namespace", "later"));
+  await shows(page, "h1", "No LagMonitor yet");
+  kubectl(monitor("first", spec).replace("namespace: default", "namespace: later"), "apply", "-f", "-");
+  await page.waitForSelector(".freshness.live");
+  await go(page, "/groups");
+  await shows(page, "td, th", "billing");
+  await close();
+});
+
+test("a group whose LagMonitor is suspended keeps its figures, and a word of when they are from", PATIENCE, async (t) => {
+  const own = await run(monitor("orders", spec));
+  t.after(own.end);
+  const { page, close } = await open(browser, `${own.url}#/groups/${encodeURIComponent("default/orders")}/billing`);
+  await page.waitForSelector(".hero");
+  writeFileSync(own.at("documents.yaml"), monitor("orders", `${spec}, suspend: true`));
+  await page.waitForFunction(() => document.querySelector("main .notice")?.textContent.includes("from before"), { timeout: 60_000 });
+  assert.ok(await page.$(".hero"));
   await close();
 });
 

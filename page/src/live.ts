@@ -149,6 +149,8 @@ export function useGroup(cluster: string, id: string): { group: Group | null; go
       };
       socket.onclose = () => {
         socket = null;
+        // What is asked for is newer from now on.
+        set((old) => ({ ...old, group: null }));
         if (!document.hidden) timer = window.setTimeout(begin, POLL);
       };
     };

@@ -70,7 +70,7 @@ function Page() {
       </main>
       <footer>
         <span>
-          Ages are of the oldest record that a group has not read, with how far they may be off. <a href="docs">API</a> <a href="metrics">Metrics</a> {!stranger && <SignOut done={changed} />}
+          Ages are of the oldest record that a group has not read, with how far they may be off. <a href="docs">API</a> {!stranger && <SignOut done={changed} />}
         </span>
       </footer>
       <Announcer />

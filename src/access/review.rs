@@ -91,9 +91,12 @@ impl Reviewer {
         verdict.map(|()| until).ok_or_else(|| {
             Refused::Forbidden(match thing {
                 Thing::Reports(namespace) | Thing::Advice(namespace) => {
-                    format!("{name} may not get lagmonitors/report in namespace {namespace}; the role highwater-report-viewer allows it")
+                    format!(
+                        "{name} may not get lagmonitors/report in namespace {namespace}; a role with the verb get on this \
+                         resource of highwater.dev allows it, as the chart's …-report-viewer"
+                    )
                 }
-                _ => format!("{name} may not get /metrics; the role highwater-metrics-reader allows it"),
+                _ => format!("{name} may not get /metrics; a ClusterRole with the verb get on this URL allows it, as the chart's …-metrics-reader"),
             })
         })
     }

@@ -171,7 +171,8 @@ pub(super) struct Operator {
     /// The context of the kubeconfig [default: its current one].
     #[arg(long, value_name = "NAME", env = "HIGHWATER_CONTEXT")]
     pub(super) context: Option<String>,
-    /// Who this is, in the status of LagMonitors and in Events [default: the host's name, which is the pod's].
+    /// Who this is, in the status of LagMonitors and in Events, and without `--pod` as holder of the Lease, where no two may be
+    /// the same [default: the host's name, which is the pod's].
     #[arg(long, value_name = "NAME", value_parser = values::identity, env = "HIGHWATER_IDENTITY")]
     pub(super) identity: Option<String>,
     /// The Lease that lets one operator alone write, `NAME` in its own namespace or `NAMESPACE/NAME`.

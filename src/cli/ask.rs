@@ -95,8 +95,12 @@ fn show(
         screen::complain(if listed == Listed::Alerts { "no alerts" } else { "no group matches" });
     }
     screen::print(&text)?;
-    let limit = limit.map_or(f64::INFINITY, |age| age.millis() as f64 / 1e3);
-    Ok(if oldest(&answer, listed).is_some_and(|age| age > limit) { OVER } else { GOOD })
+    let Some(limit) = limit else { return Ok(GOOD) };
+    let Some(age) = oldest(&answer, listed) else {
+        screen::complain("--fail-over: nothing that matches has an age");
+        return Ok(FAILED);
+    };
+    Ok(if age > limit.millis() as f64 / 1e3 { OVER } else { GOOD })
 }
 
 /// The server that the flags name.

@@ -45,10 +45,11 @@ pub(super) async fn run(arguments: Run) -> anyhow::Result<u8> {
     let stop = signals::stop_on_signal()?;
     let serving = serving::serve(&arguments.keeping, arguments.listen, "the documents", None, &stop).await?;
     let (mut fleet, readiness) = (serving.fleet, serving.readiness);
-    let watcher = tokio::spawn(keep_ready(arguments.ready_when, fleet.board().clone(), readiness, stop.clone()));
     let (speakers, heard) = watch::channel(Speakers::default());
     let speaking = tokio::spawn(speak(heard, fleet.board().clone(), Clock::wall(), stop.clone()));
     apply(&mut fleet, &speakers, wanted).await;
+    // Every monitor is on the board from now on, with nothing sampled yet.
+    let watcher = tokio::spawn(keep_ready(arguments.ready_when, fleet.board().clone(), readiness, stop.clone()));
     loop {
         tokio::select! {
             () = stop.cancelled() => break,

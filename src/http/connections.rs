@@ -2,6 +2,8 @@
 //!
 //! Handshakes go on beside each other, so that one that hangs holds up nobody.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
@@ -19,9 +21,10 @@ use tokio_util::either::Either;
 
 use super::tls::Certificate;
 
-/// How long a handshake may take, and how many there may be at once.
+/// How long a handshake may take, and how many there may be at once, of all and of one address.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 const HANDSHAKES: usize = 512;
+const HANDSHAKES_OF_ONE: usize = 128;
 
 /// How long a peer may take nothing of what it is sent. Longer than a WebSocket's patience, which can say why it ends.
 pub(super) const STALLED: Duration = Duration::from_secs(15);
@@ -36,12 +39,14 @@ type Timed = Pin<Box<TimeoutStream<TcpStream>>>;
 pub(super) struct Connections {
     listener: TcpListener,
     certificate: Option<Certificate>,
-    handshakes: JoinSet<Option<(SslStream<Timed>, SocketAddr)>>,
+    handshakes: JoinSet<(Option<SslStream<Timed>>, SocketAddr)>,
+    /// How many of them each address has.
+    shaking: HashMap<IpAddr, usize>,
 }
 
 impl Connections {
     pub(super) fn new(listener: TcpListener, certificate: Option<Certificate>) -> Self {
-        Self { listener, certificate, handshakes: JoinSet::new() }
+        Self { listener, certificate, handshakes: JoinSet::new(), shaking: HashMap::new() }
     }
 }
 
@@ -53,7 +58,14 @@ impl Listener for Connections {
         loop {
             tokio::select! {
                 Some(done) = self.handshakes.join_next() => {
-                    if let Ok(Some((stream, peer))) = done {
+                    let Ok((stream, peer)) = done else { continue };
+                    if let Entry::Occupied(mut own) = self.shaking.entry(peer.ip()) {
+                        *own.get_mut() -= 1;
+                        if *own.get() == 0 {
+                            own.remove();
+                        }
+                    }
+                    if let Some(stream) = stream {
                         return (Either::Right(stream), peer);
                     }
                 }
@@ -61,8 +73,13 @@ impl Listener for Connections {
                     match &self.certificate {
                         None => return (Either::Left(stream), peer),
                         Some(certificate) => {
-                            let certificate = certificate.clone();
-                            self.handshakes.spawn(async move { Some((secure(stream, &certificate).await?, peer)) });
+                            let own = self.shaking.entry(peer.ip()).or_default();
+                            // Who opens many and says nothing keeps nobody else out.
+                            if *own < HANDSHAKES_OF_ONE {
+                                *own += 1;
+                                let certificate = certificate.clone();
+                                self.handshakes.spawn(async move { (secure(stream, &certificate).await, peer) });
+                            }
                         }
                     }
                 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use aide::axum::ApiRouter;
 use aide::generate;
-use aide::openapi::{Info, License, OpenApi, Server};
+use aide::openapi::{Components, Info, License, OpenApi, ReferenceOr, SecurityRequirement, SecurityScheme, Server};
 use aide::swagger::Swagger;
 use axum::Router;
 use axum::http::header;
@@ -31,6 +31,12 @@ pub(super) fn documented<S: Clone + Send + Sync + 'static>(routes: impl FnOnce()
         });
         context.schema = settings.with_transform(RecursiveTransform(ReplaceBoolSchemas::default())).into_generator();
     });
+    let token = SecurityScheme::Http {
+        scheme: "bearer".into(),
+        bearer_format: None,
+        description: Some("What `--auth` asks for; nothing where that is `none`.".into()),
+        extensions: Default::default(),
+    };
     let mut document = OpenApi {
         info: Info {
             title: "Highwater".into(),
@@ -45,6 +51,12 @@ pub(super) fn documented<S: Clone + Send + Sync + 'static>(routes: impl FnOnce()
         },
         // Relative to the document itself, so that it is right below a prefix as well.
         servers: vec![Server { url: ".".into(), ..Server::default() }],
+        components: Some(Components {
+            security_schemes: [("token".into(), ReferenceOr::Item(token))].into_iter().collect(),
+            ..Components::default()
+        }),
+        // Either is enough, as far as the document knows: it does not know of `--auth`.
+        security: vec![SecurityRequirement::new(), [("token".into(), vec![])].into_iter().collect()],
         ..OpenApi::default()
     };
     let router = routes().finish_api(&mut document);

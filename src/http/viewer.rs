@@ -130,12 +130,12 @@ fn address(extensions: &Extensions) -> IpAddr {
 }
 
 fn token(headers: &HeaderMap) -> Option<Token> {
-    let bearer = |value: &str| {
-        let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| Token::new(token.trim()))
-    };
-    if let Some(value) = headers.get(header::AUTHORIZATION) {
-        return value.to_str().ok().and_then(bearer);
+    let value = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    // Another scheme is that of a proxy before Highwater.
+    let bearer =
+        value.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    if let Some((_, token)) = bearer {
+        return Some(Token::new(token.trim()));
     }
     let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = all.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));

@@ -1,20 +1,24 @@
-//! Asks for the committed offsets of many groups at once.
+//! Asks for the committed offsets of many groups at once, coordinator by coordinator: one that is silent takes only its own
+//! groups with it.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 
 use super::admin::Admin;
 use super::answers::{Code, OffsetAnswer, Reply};
 use super::groups::Found;
+use super::offsets::is_silence;
 use super::request::Ask;
 use super::topics::left;
 use crate::lag::Name;
 use crate::lag::observation::{Commits, TopicCommits};
 use crate::lag::reason::Reason;
 
-/// Groups in flight: librdkafka takes one a call.
+/// Groups in flight to one coordinator: librdkafka takes one a call.
 const IN_FLIGHT: usize = 128;
 
 /// The committed offsets of each group on the topics given, in the order of the groups.
@@ -24,18 +28,44 @@ pub(super) async fn ask(
     topics: &HashSet<Name>,
     by: Instant,
 ) -> Vec<Result<Commits, Reason>> {
-    let calls: Vec<_> = groups.iter().map(|group| ask_one(admin, group, topics, by)).collect();
-    stream::iter(calls).buffered(IN_FLIGHT).collect().await
+    let mut lines: BTreeMap<Option<i32>, Vec<usize>> = BTreeMap::new();
+    for (index, group) in groups.iter().enumerate() {
+        lines.entry(group.coordinator).or_default().push(index);
+    }
+    let lines = lines.into_values().map(|line| async move {
+        let gone = OnceLock::new();
+        let call = async |index: usize| (index, ask_one(admin, &groups[index], topics, by, &gone).await);
+        stream::iter(line).map(call).buffer_unordered(IN_FLIGHT).collect::<Vec<_>>().await
+    });
+    let mut answers: Vec<_> = groups.iter().map(|_| Err(Reason::Timeout)).collect();
+    for (index, answer) in join_all(lines).await.into_iter().flatten() {
+        answers[index] = answer;
+    }
+    answers
 }
 
-async fn ask_one(admin: &Admin, group: &Found, topics: &HashSet<Name>, by: Instant) -> Result<Commits, Reason> {
+/// Asks for one group; `gone` is why its coordinator is asked no more.
+async fn ask_one(
+    admin: &Admin,
+    group: &Found,
+    topics: &HashSet<Name>,
+    by: Instant,
+    gone: &OnceLock<Reason>,
+) -> Result<Commits, Reason> {
+    if let Some(reason) = gone.get() {
+        return Err(*reason);
+    }
     let faults = &admin.hub().faults;
     let timeout = left(by);
     if timeout.is_zero() {
         return Err(faults.blame(group.coordinator, Reason::Timeout));
     }
     let straight = match group.told_by() {
-        Some(broker) => ask_broker(admin, group, broker, timeout).await,
+        Some(broker) => ask_broker(admin, group, broker, timeout).await.inspect_err(|reason| {
+            if is_silence(*reason) {
+                let _ = gone.set(*reason);
+            }
+        }),
         None => Err(Reason::NoCoordinator),
     };
     let answered = match straight {

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 
 use super::admin::Admin;
@@ -18,7 +19,7 @@ use crate::lag::Name;
 use crate::lag::observation::{GroupKind, GroupState, Member};
 use crate::lag::reason::{Reason, Scope};
 
-/// Groups described in one call, and calls in flight: a call ends with its slowest group.
+/// Groups described in one call, and calls in flight to one coordinator.
 const CHUNK: usize = 32;
 const IN_FLIGHT: usize = 8;
 
@@ -39,6 +40,8 @@ pub(super) struct Found {
     pub(super) askable: bool,
     /// Whether it is here for its name alone: nothing was heard of it.
     pub(super) by_name: bool,
+    /// Whether it is known from before, and the brokers that answered now do not list it.
+    pub(super) unlisted: bool,
 }
 
 impl Found {
@@ -53,6 +56,7 @@ impl Found {
             coordinator: None,
             askable: true,
             by_name: true,
+            unlisted: false,
         }
     }
 
@@ -74,24 +78,26 @@ pub(super) async fn look(
     failures: &mut Failures,
 ) -> Vec<Found> {
     // The list waits for every broker; what one that is down would add is known from before.
-    let patience = left(by).min(LISTING);
-    let (listing, classic) = tokio::join!(admin.hub().faults.guard(None, admin.listing(patience)), classic(admin, by));
+    let patience = (left(by) / 2).min(LISTING);
+    let listing = admin.hub().faults.guard(None, admin.listing(patience));
+    let (listing, classic) = tokio::join!(listing, classic(admin, patience));
     let listing = listing.map(|reply| reply.value);
     let silence = match &listing {
         Ok(listing) => listing.errors.first().map(|code| admin.hub().faults.blame(None, code.reason())),
         Err(reason) => Some(*reason),
     };
+    let answered = listing.is_ok();
     let seen = |id: &Name| wanted.matches(id);
     let (mut groups, open) = merge(listing.ok(), classic.ok(), seen);
     if let Some(reason) = silence {
         let what = "the list of consumer groups is incomplete; those known from before are kept";
         failures.add(Scope::Cluster, "", reason, what);
         for (id, group) in known.iter().filter(|(id, _)| wanted.matches(id)) {
-            let kept = Found { state: None, members: None, assignor: None, ..group.clone() };
+            let kept = Found { state: None, members: None, assignor: None, unlisted: answered, ..group.clone() };
             groups.entry(id.clone()).or_insert(kept);
         }
     }
-    describe(admin, &mut groups, open, by, failures).await;
+    describe(admin, &mut groups, open, known, by, failures).await;
     if groups.is_empty() && silence.is_none() && wanted.literals().next().is_none() {
         let message =
             "no consumer group is visible or matches: none exists, or the operation Describe on groups is missing";
@@ -103,8 +109,8 @@ pub(super) async fn look(
     groups.into_values().collect()
 }
 
-async fn classic(admin: &Admin, by: Instant) -> Result<Vec<ClassicGroup>, Code> {
-    let (admin, timeout) = (admin.clone(), left(by));
+async fn classic(admin: &Admin, timeout: Duration) -> Result<Vec<ClassicGroup>, Code> {
+    let admin = admin.clone();
     let blocking = tokio::task::spawn_blocking(move || admin.classic_groups(timeout));
     match tokio::time::timeout(timeout, blocking).await {
         Ok(Ok(groups)) => groups,
@@ -151,20 +157,29 @@ fn settled(found: Found, state: Option<GroupState>, assignor: Option<Name>, memb
     Found { kind: GroupKind::Classic, state, assignor, members: Some(members), ..found }
 }
 
+/// Describes groups by the coordinator that they have as far as that is known: a call ends with the slowest of its groups.
 async fn describe(
     admin: &Admin,
     groups: &mut BTreeMap<Name, Found>,
     open: BTreeSet<Name>,
+    known: &Known,
     by: Instant,
     failures: &mut Failures,
 ) {
-    let open: Vec<Name> = open.into_iter().collect();
+    let mut lines: BTreeMap<Option<i32>, Vec<Name>> = BTreeMap::new();
+    for id in open {
+        let coordinator = [groups.get(&id), known.get(&id)].into_iter().flatten().find_map(|group| group.coordinator);
+        lines.entry(coordinator).or_default().push(id);
+    }
     let call = |ids: Vec<Name>| async move {
         let described = admin.hub().faults.guard(None, admin.describe(&ids, left(by))).await;
         described.map(|reply| reply.value).map_err(|reason| (ids, reason))
     };
-    let calls: Vec<_> = open.chunks(CHUNK).map(|ids| call(ids.to_vec())).collect();
-    for described in stream::iter(calls).buffer_unordered(IN_FLIGHT).collect::<Vec<_>>().await {
+    let lines = lines.values().map(|line| {
+        let calls: Vec<_> = line.chunks(CHUNK).map(|ids| call(ids.to_vec())).collect();
+        stream::iter(calls).buffer_unordered(IN_FLIGHT).collect::<Vec<_>>()
+    });
+    for described in join_all(lines).await.into_iter().flatten() {
         match described {
             Ok(described) => described.into_iter().for_each(|group| apply(groups, group, failures)),
             Err((ids, reason)) => ids.iter().for_each(|id| not_described(id, reason, failures)),

@@ -176,7 +176,7 @@ impl Cluster {
         let names = topics.iter().map(|topic| topic.name.clone()).collect();
         let commits = commits::ask(admin, &groups, &names, budget.until(0.75)).await;
         let groups: Vec<_> = groups.into_iter().zip(commits).collect();
-        let groups = outcome::groups(groups, failures);
+        let groups = outcome::groups(groups, &mut observation.gone, failures);
         self.memory().groups = groups.iter().map(|(found, _)| (found.id.clone(), found.clone())).collect();
         observation.groups = groups.into_iter().map(|(found, commits)| outcome::group(found, commits)).collect();
 
@@ -222,8 +222,13 @@ impl Cluster {
         if !crowded && !used.hub().has_left_behind() {
             return;
         }
+        let mut admin = self.admin.lock().unwrap_or_else(PoisonError::into_inner);
+        if !std::ptr::eq(admin.hub(), used.hub()) {
+            // Who asked beside this one has done so already.
+            return;
+        }
         let Ok(fresh) = client::connect(&self.connection, used.hub().clock.clone()) else { return };
-        *self.admin.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
+        *admin = fresh;
         memory.met.clear();
     }
 

@@ -1,11 +1,12 @@
 //! Puts a pass together from its answers, and says once for each broker, topic and group what is missing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::answers::{Node, TopicAnswer};
 use super::failures::Failures;
 use super::groups::Found;
 use super::offsets::{Lost, Outcome, is_silence};
+use crate::lag::Name;
 use crate::lag::observation::{
     Answer, Commits, GroupKind, GroupObservation, PartitionObservation, Reading, TopicObservation,
 };
@@ -24,10 +25,13 @@ pub(super) fn lost(topics: &[TopicAnswer], outcomes: &[Outcome]) -> Lost {
 
 /// The groups that exist as far as anybody says, with the failures of the others.
 ///
+/// Those that certainly do not are added to `gone`: unknown to their coordinator since they were listed, or
+/// not listed any more, and without a commit at their coordinator.
 /// A group that is here for its name alone and has no commit does not exist; one that is refused does, or may not be
 /// known to: Kafka does not tell.
 pub(super) fn groups(
     groups: Vec<(Found, Result<Commits, Reason>)>,
+    gone: &mut BTreeSet<Name>,
     failures: &mut Failures,
 ) -> Vec<(Found, Result<Commits, Reason>)> {
     let there = groups.into_iter().filter(|(group, commits)| {
@@ -37,8 +41,8 @@ pub(super) fn groups(
                 failures.add(Scope::Group, id, Reason::UnknownGroup, &format!("group {id}"));
                 false
             }
-            // Gone since it was listed.
-            Err(Reason::UnknownGroup) if !group.by_name => false,
+            Err(Reason::UnknownGroup) if !group.by_name => !gone.insert(id.clone()),
+            Ok(commits) if group.unlisted && commits.topics.is_empty() => !gone.insert(id.clone()),
             Err(reason) => {
                 failures.add(Scope::Group, id, *reason, &format!("committed offsets of group {id}"));
                 *reason != Reason::UnknownGroup
@@ -165,10 +169,13 @@ mod tests {
             (Found::unknown("refused".into()), Err(Reason::GroupNotAuthorized)),
             (there("empty"), Ok(Commits::default())),
             (there("gone"), Err(Reason::UnknownGroup)),
+            (Found { unlisted: true, ..there("deleted") }, Ok(Commits::default())),
         ];
         let mut failures = Failures::default();
-        let kept: Vec<_> = groups(all, &mut failures).into_iter().map(|(found, _)| found.id).collect();
+        let mut left = BTreeSet::new();
+        let kept: Vec<_> = groups(all, &mut left, &mut failures).into_iter().map(|(found, _)| found.id).collect();
         assert_eq!(kept, ["refused".into(), "empty".into()]);
+        assert_eq!(left, ["gone", "deleted"].map(Name::from).into());
         let told: Vec<_> = failures.list().into_iter().map(|f| (f.name, f.reason)).collect();
         assert_eq!(
             told,

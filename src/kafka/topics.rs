@@ -76,18 +76,19 @@ pub(super) async fn metadata(admin: &Admin, by: Instant) -> Result<Metadata, Rea
     let (sender, receiver) = oneshot::channel();
     let asking = admin.clone();
     tokio::task::spawn_blocking(move || {
-        let mut step = Duration::from_millis(500);
+        let (mut step, mut late) = (Duration::from_millis(500), false);
         let sent = asking.hub().clock.now();
         loop {
-            let mut value = blocking_metadata(&asking, step.min(left(by)));
-            match value {
-                // It would go on to ask the broker that it asked last, for as long as that one hangs.
-                Err(Code::TIMED_OUT) => asking.hub().leave_behind(),
-                // No connection yet and none any more are one code: what is wrong is among the faults.
-                Err(Code::TRANSPORT) => value = Err(Code::TIMED_OUT),
-                _ => {}
-            }
+            let value = blocking_metadata(&asking, step.min(left(by)));
+            late |= matches!(value, Err(Code::TIMED_OUT));
+            // No connection yet and none any more are one code: what is wrong is among the faults.
+            let value = value.map_err(|code| if code == Code::TRANSPORT { Code::TIMED_OUT } else { code });
             if value.is_ok() || left(by).is_zero() || sender.is_closed() {
+                // It would go on to ask the broker that it asked last, for as long as that one hangs; one that is only slow
+                // has answered by now.
+                if late && value.is_err() {
+                    asking.hub().leave_behind();
+                }
                 let replied = asking.hub().clock.now();
                 let _ = sender.send(value.map(|value| Reply { value, sent, replied }));
                 return;

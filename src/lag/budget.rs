@@ -66,6 +66,15 @@ impl Spending {
         begun != self.fine.back().map(|bucket| bucket.number)
     }
 
+    /// Takes note that the clock was set, forward or back, and shows `now`: what was spent stays where it stands, but for what
+    /// would stand in the future.
+    pub fn clock_set(&mut self, by: Millis, now: Millis) {
+        self.last = self.last.map(|last| last + by);
+        for (buckets, length) in [(&mut self.fine, FINE), (&mut self.coarse, COARSE)] {
+            buckets.retain(|bucket| Millis::from(bucket.number) <= now.div_euclid(length));
+        }
+    }
+
     /// The budget at `now` for a target from 0 to 100 percent.
     pub fn figures(&self, target_percent: u32, now: Millis) -> Budget {
         let allowed = 1.0 - f64::from(target_percent) / 100.0;
@@ -195,6 +204,22 @@ mod tests {
             assert_eq!(burns(&spending.figures(80, now), 0.8), urgent, "{minutes} min with {over} of 4");
             assert!(!burns(&spending.figures(100, now), 1.0), "there is no budget");
         }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_makes_nothing_burn_faster() {
+        let (mut spending, now) = spent((0..60).map(|n| counted(u64::from(n < 50), 1)));
+        let before = spending.figures(95, now);
+        let set = now - HOUR;
+        spending.clock_set(-HOUR, set);
+        spending.add(counted(1, 0), MINUTE, set + MINUTE);
+        let after = spending.figures(95, set + MINUTE);
+        assert!(after.burn_rate_5m <= before.burn_rate_5m && after.burn_rate_1h <= before.burn_rate_1h, "{after:?}");
+        let (mut spending, now) = spent((0..60).map(|_| counted(0, 4)));
+        spending.clock_set(HOUR, now + HOUR);
+        spending.add(counted(0, 4), MINUTE, now + HOUR + MINUTE);
+        let budget = spending.figures(95, now + HOUR + MINUTE);
+        assert_eq!(budget.observed_seconds, 3_660.0, "the hour that was skipped did not pass");
     }
 
     #[test]

@@ -55,6 +55,14 @@ impl Conduct {
         }
     }
 
+    /// Takes note that the clock was set, forward or back, and shows `now`.
+    pub fn clock_set(&mut self, by: Millis, now: Millis) {
+        self.rebalances.clock_set(by);
+        self.spending.clock_set(by, now);
+        self.stuck.iter_mut().for_each(|stuck| stuck.since += by);
+        self.unsaved = true;
+    }
+
     /// Takes note of the partitions of a report that are stuck at `now`.
     pub fn note_stuck<'a>(&mut self, topics: impl Iterator<Item = &'a GroupTopic>, now: Millis) {
         let (mut known, mut same) = (self.stuck.iter(), true);

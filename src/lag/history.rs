@@ -153,6 +153,13 @@ impl History {
         self.push(fresh, Seen::Grown)
     }
 
+    /// Takes note that the log starts at `start` now: a record from the future below it is no longer in the way.
+    pub fn starts_at(&mut self, start: Offset) {
+        if self.ahead.take_if(|fact| fact.offset < start).is_some() {
+            (self.unsaved, self.rewritten) = (true, true);
+        }
+    }
+
     /// Takes note that the clock was set, forward or back, and shows `now`.
     ///
     /// Whether it had been wrong until then, or had stood still with the machine, is not known: each row is where it was,
@@ -192,6 +199,8 @@ impl History {
             self.ahead = Some(Fact { from, at, offset });
             return;
         }
+        // A question leads past it only when it is gone.
+        self.rewritten |= self.ahead.take_if(|ahead| time <= ahead.at && ahead.offset < offset).is_some();
         self.note_disorder(offset, at, replied);
         self.note_gap(time, offset, replied);
         let fact = Fact { from: time.min(at), at, offset };

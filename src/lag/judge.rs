@@ -57,7 +57,7 @@ pub fn judge(
         .map(|group| {
             let known = progress.remove(&group.id).unwrap_or_default();
             let mut conduct = conducts.remove(&group.id).unwrap_or_default();
-            let (known, report) = judge_group(memory, group, known, &mut conduct, scene);
+            let (known, report) = judge_group(memory, (group, &last.unseen), known, &mut conduct, scene);
             memory.groups.insert(group.id.clone(), known);
             memory.conducts.insert(group.id.clone(), conduct);
             report
@@ -116,7 +116,7 @@ type Topics = BTreeMap<Name, super::progress::Progress>;
 
 fn judge_group(
     memory: &Memory,
-    group: &GroupObservation,
+    (group, unseen): (&GroupObservation, &BTreeSet<Name>),
     mut known: Topics,
     conduct: &mut Conduct,
     scene: Scene<'_>,
@@ -124,7 +124,10 @@ fn judge_group(
     let Scene { policy, now, .. } = scene;
     let commits = group.commits.as_ref().ok();
     let wanted: BTreeSet<&Name> = match commits {
-        Some(commits) => commits.topics.iter().map(|topic| &topic.topic).chain(assigned(group)).collect(),
+        Some(commits) => {
+            let there = commits.topics.iter().map(|topic| &topic.topic);
+            there.chain(assigned(group)).chain(known.keys().filter(|topic| unseen.contains(*topic))).collect()
+        }
         None => known.keys().chain(assigned(group)).collect(),
     };
     let wanted: Vec<Name> = wanted.into_iter().cloned().collect();
@@ -132,7 +135,7 @@ fn judge_group(
     let mut topics = Vec::with_capacity(wanted.len());
     for name in wanted {
         let Some(topic) = memory.topics.get(&name) else { continue };
-        let offsets = commits.map(|commits| {
+        let offsets = commits.filter(|_| !unseen.contains(&name)).map(|commits| {
             let found = commits.topics.binary_search_by(|topic| topic.topic.cmp(&name)).ok();
             found.and_then(|i| commits.topics.get(i)).map_or(&[][..], |topic| &topic.offsets)
         });

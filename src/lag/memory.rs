@@ -83,6 +83,8 @@ impl Memory {
             let histories = self.topics.values_mut().flat_map(|topic| &mut topic.partitions);
             histories.for_each(|partition| partition.history.clock_set(self.clock_set, observation.started));
             self.groups.values_mut().flat_map(BTreeMap::values_mut).for_each(|known| known.clock_set(self.clock_set));
+            let now = observation.started;
+            self.conducts.values_mut().for_each(|conduct| conduct.clock_set(self.clock_set, now));
         }
         self.last = completed(observation, before);
         let last = std::mem::take(&mut self.last);
@@ -181,6 +183,7 @@ impl PartitionMemory {
     fn remember(&mut self, seen: &PartitionObservation, spacing: Millis) {
         if let Ok(start) = seen.log_start {
             self.log_start = Some(start.offset);
+            self.history.starts_at(start.offset);
         }
         if let Some(Ok(stable)) = seen.last_stable {
             self.last_stable = Some(stable.offset);
@@ -255,19 +258,22 @@ fn completed(mut now: Observation, before: Observation) -> Observation {
         .filter(|failure| failure.scope == Scope::Topic && failure.reason != Reason::UnknownTopic)
         .map(|failure| (failure.name.clone(), failure.reason))
         .collect();
+    // A pass that has described any topic has listed all that there are.
+    let blind_to_topics = blindness.filter(|_| now.topics.is_empty());
     for mut topic in before.topics {
-        let Some(reason) = blindness.or_else(|| unread.get(&*topic.name).copied()) else { continue };
+        let Some(reason) = blind_to_topics.or_else(|| unread.get(&*topic.name).copied()) else { continue };
         if let Err(place) = now.topics.binary_search_by(|seen| seen.name.cmp(&topic.name)) {
             for partition in &mut topic.partitions {
                 partition.log_start = Err(reason);
                 partition.high_watermark = Err(reason);
                 partition.last_stable = partition.last_stable.map(|_| Err(reason));
             }
+            now.unseen.insert(topic.name.clone());
             now.topics.insert(place, topic);
         }
     }
     for group in before.groups {
-        let Some(reason) = blindness else { break };
+        let Some(reason) = blindness.filter(|_| !now.gone.contains(&group.id)) else { continue };
         if let Err(place) = now.groups.binary_search_by(|seen| seen.id.cmp(&group.id)) {
             now.groups.insert(place, GroupObservation { commits: Err(reason), ..group });
         }
@@ -318,6 +324,29 @@ mod tests {
         assert_eq!(memory.last.topics[49].partitions[0].high_watermark, Err(Reason::NoLeader));
         memory.remember(pass(2, &topics[..1]), &policy);
         assert_eq!(memory.topics.len(), 1, "nobody says any more that they are there");
+    }
+
+    #[test]
+    fn a_broker_that_hides_groups_keeps_no_topic_and_no_group_that_is_known_to_be_gone() {
+        let (mut memory, policy) = (Memory::default(), POLICY);
+        let group = |id: &str| GroupObservation {
+            id: id.into(),
+            kind: crate::lag::observation::GroupKind::Classic,
+            state: None,
+            assignor: None,
+            members: None,
+            commits: Ok(Default::default()),
+        };
+        let groups = ["a", "b", "c"].map(group).to_vec();
+        memory.remember(Observation { groups, ..pass(0, &[("t", 5), ("u", 5)]) }, &policy);
+        let failures = vec![Failure::new(Scope::Cluster, "", Reason::Timeout, String::new())];
+        let gone = ["b".into()].into();
+        let groups = vec![group("a")];
+        memory.remember(Observation { groups, gone, failures: failures.clone(), ..pass(1, &[("t", 5)]) }, &policy);
+        let ids: Vec<&str> = memory.last.groups.iter().map(|group| &*group.id).collect();
+        assert_eq!((ids, memory.topics.len()), (vec!["a", "c"], 1));
+        memory.remember(Observation { failures, ..pass(2, &[]) }, &policy);
+        assert_eq!((memory.last.groups.len(), memory.topics.len()), (2, 1), "a pass that saw nothing tells nothing");
     }
 
     #[test]

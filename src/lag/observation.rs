@@ -2,6 +2,8 @@
 //!
 //! `kafka` fills it; nothing here decides what the figures mean.
 
+use std::collections::BTreeSet;
+
 use super::reason::{Failure, Reason};
 use super::{BrokerId, Millis, Name, Offset, Partition, TopicId};
 
@@ -27,6 +29,11 @@ pub struct Observation {
     pub groups: Vec<GroupObservation>,
     /// What could not be read, and why. Partition failures stand at the partition as well.
     pub failures: Vec<Failure>,
+    /// The topics among them that stand there as the pass before saw them: this one could not describe them, nor know the
+    /// committed offsets on them.
+    pub unseen: BTreeSet<Name>,
+    /// Groups that are certainly gone, whatever else may be missing here.
+    pub gone: BTreeSet<Name>,
 }
 
 /// An offset that a broker answered, with the interval in which it was true.

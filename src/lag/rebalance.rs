@@ -97,6 +97,12 @@ impl Watch {
         before != (self.makeup, self.under_way) || begun
     }
 
+    /// Takes note that the clock was set, forward or back.
+    pub fn clock_set(&mut self, by: Millis) {
+        let once = [&mut self.under_way_since, &mut self.seen, &mut self.changed].into_iter().filter(|time| **time > 0);
+        once.chain(&mut self.since).chain(&mut self.times).for_each(|time| *time += by);
+    }
+
     /// Whether there has been no end of rebalances for so long.
     pub fn unsettled_for(&self, span: Millis, now: Millis) -> bool {
         self.under_way.is_some() && now - self.under_way_since >= span
@@ -199,6 +205,23 @@ mod tests {
             watch.observe(sight, &BOUNDS, MINUTE, minute * MINUTE);
         }
         watch.figures(&BOUNDS, sights.len() as Millis * 60_000 - 60_000).map_or(0, |figures| figures.count)
+    }
+
+    #[test]
+    fn a_clock_that_is_set_forgets_no_rebalance() {
+        for by in [-3_600_000, 3_600_000] {
+            let mut watch = Watch::default();
+            let sights = [&[("a", &[0, 1][..])][..], &[("a", &[0]), ("b", &[1])]]
+                .map(|all| group(Some(GroupState::Stable), all));
+            for minute in 0..20 {
+                watch.observe(&sights[usize::from(minute > 15)], &BOUNDS, MINUTE, 100 * MINUTE + minute * MINUTE);
+            }
+            watch.clock_set(by);
+            let now = 120 * MINUTE + by;
+            watch.observe(&sights[1], &BOUNDS, MINUTE, now);
+            let figures = watch.figures(&BOUNDS, now).unwrap();
+            assert_eq!((figures.count, figures.score), (1, Some(90.0)), "set by {by}");
+        }
     }
 
     #[test]

@@ -83,9 +83,9 @@ pub fn replicas(group: &Group, crew: Crew, lately: Lately, policy: &Policy) -> (
 /// What of a group could not be seen in this sample, though it reads there: in words, where there is something.
 pub fn unseen(group: &Group) -> Option<String> {
     let topics = group.topics.as_deref().unwrap_or_default();
-    let silent = |line: &GroupPartition<'_>| {
-        line.committed_offset.is_some()
-            && (line.stale_seconds.is_some() || line.lag_records.is_none() || line.lag_seconds.is_none())
+    let silent = |line: &GroupPartition<'_>| match line.committed_offset {
+        Some(_) => line.stale_seconds.is_some() || line.lag_records.is_none() || line.lag_seconds.is_none(),
+        None => line.method.is_none(),
     };
     let lines = topics.iter().flat_map(|topic| topic.partitions.iter().flatten().map(move |line| (topic, line)));
     if let Some((topic, line)) = lines.into_iter().find(|(_, line)| silent(line)) {

@@ -119,6 +119,8 @@ pub fn of_partitions<'a>(partitions: impl Iterator<Item = GroupPartition<'a>>, l
     let mut compliance = Compliance::default();
     for partition in partitions.filter(|partition| !partition.anomalies.leave_out()) {
         let count = match (partition.committed_offset, verdict(&partition, limits)) {
+            // Not read yet.
+            (None, _) if partition.method.is_none() => &mut compliance.unknown,
             (None, _) if partition.member_id.is_none() => continue,
             (None, _) => &mut compliance.without_commit,
             (_, Verdict::Within) => &mut compliance.within,

@@ -1,4 +1,4 @@
-//! The report as JSON, and the JSON Schema that it keeps to. Every JSON that leaves the program is written here.
+//! The report as JSON, and the JSON Schema that it keeps to. Answers of the API are others, made of parts of it.
 
 use std::io::{self, Write};
 

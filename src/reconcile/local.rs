@@ -77,7 +77,7 @@ impl Local {
                 kept = keep;
                 continue;
             }
-            self.good.retain(|file, _| bad.contains(file));
+            self.good.retain(|file, _| is_bad(file, &bad));
             let mut wanted = Wanted { keep: kept.into_keys().collect(), refused, ..Wanted::default() };
             for Planned { source, name, claims, plan } in accepted {
                 self.good.entry(source.file.clone()).or_default().insert(name.clone(), claims.clone());
@@ -94,9 +94,14 @@ impl Local {
     /// The monitors of bad files that are not accepted anew, with what they claim.
     fn held(&self, bad: &BTreeSet<&PathBuf>, accepted: &[&Planned<'_>]) -> BTreeMap<MonitorName, Claims> {
         let names: BTreeSet<&MonitorName> = accepted.iter().map(|planned| &planned.name).collect();
-        let of_bad = self.good.iter().filter(|(file, _)| bad.contains(file)).flat_map(|(_, monitors)| monitors);
+        let of_bad = self.good.iter().filter(|(file, _)| is_bad(file, bad)).flat_map(|(_, monitors)| monitors);
         of_bad.filter(|(name, _)| !names.contains(name)).map(|(name, held)| (name.clone(), held.clone())).collect()
     }
+}
+
+/// Whether a file has something bad in it, or is in a folder that can't be read.
+fn is_bad(file: &PathBuf, bad: &BTreeSet<&PathBuf>) -> bool {
+    bad.contains(file) || file.parent().is_some_and(|folder| bad.iter().any(|path| *path == folder))
 }
 
 /// A document, what it claims, and the plan made of it; none of one that is suspended.
@@ -176,6 +181,17 @@ mod tests {
         let files = [("0.yaml", document("b", "x")), ("1.yaml", document("a", "y"))];
         let files = files.each_ref().map(|(file, text)| (*file, text.as_str()));
         assert_eq!(load(&mut local, &files), (words(&["b=x", "a=y"]), vec![], 0), "the name is free");
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_read_keeps_its_monitors() {
+        let mut local = Local::new().unwrap();
+        let text = document("a", "x");
+        assert_eq!(load(&mut local, &[("etc/1.yaml", &text)]).0, words(&["a=x"]));
+        let documents = vec![("etc".into(), Err("Permission denied".to_owned()))];
+        let wanted = local.load(&Files { documents, secrets: BTreeMap::new(), unreadable_secrets: vec![] });
+        assert_eq!((wanted.plans.len(), wanted.keep.len(), wanted.refused.len()), (0, 1, 1));
+        assert_eq!(load(&mut local, &[("etc/1.yaml", &text)]), (words(&["a=x"]), vec![], 0));
     }
 
     #[test]

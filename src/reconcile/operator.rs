@@ -104,8 +104,10 @@ pub async fn run(
     stop: CancellationToken,
 ) {
     ready(Some("the Lease has not been had yet"));
+    // No two pods are one holder, whatever they are called.
+    let holder = settings.pod.as_ref().unwrap_or(&settings.identity).clone();
     let lease = tokio::select! {
-        lease = Lease::wait_for(clients.lease.clone(), settings.lease.clone(), settings.identity.clone()) => lease,
+        lease = Lease::wait_for(clients.lease.clone(), settings.lease.clone(), holder) => lease,
         () = stop.cancelled() => return fleet.stop().await,
     };
     operate(clients, settings, fleet, ready, stop, lease.held.clone()).await;

@@ -80,6 +80,8 @@ pub(super) async fn turn(object: Arc<Guarded>, operator: Arc<Operator>) -> Resul
     operator.gathered.cancelled().await;
     // Its sender lives until the operator ends.
     let _ = operator.leads.clone().wait_for(|leads| *leads).await;
+    // Who stood by for days was given it as it was days ago, with a status that another operator has written over since.
+    let Some(object) = operator.objects.get(&name_of(object.meta())) else { return Ok(Action::await_change()) };
     // A task of its own: what blocks in one holds up neither the watches nor the other turns.
     let turned = tokio::spawn(count_turn(object, operator)).await;
     turned.unwrap_or_else(|fault| Err(TurnError::Fault(fault)))

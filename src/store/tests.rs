@@ -347,13 +347,15 @@ fn a_second_highwater_is_refused() {
 }
 
 #[test]
-fn a_lock_of_another_program_is_waited_out_in_memory() {
+fn a_lock_of_another_program_is_waited_out_in_memory_and_what_it_kept_away_comes_back() {
     let folder = tempfile::tempdir().unwrap();
-    let mut memory = five_samples(folder.path());
+    let before = five_samples(folder.path());
     let other = Connection::open(folder.path().join("highwater.db")).unwrap();
     other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE").unwrap();
     let store = Store::open(folder.path()).unwrap().store;
     assert_eq!(store.degraded().unwrap().0, "StorageLocked");
+    let mut memory = store.load("m").unwrap();
+    assert!(memory.topics.is_empty());
     let mut cluster = Cluster::new(2, 2);
     let report = cluster.sample(&mut memory, 600_000, &[(Some(5), false)]);
     store.save("m", &mut memory, &report).unwrap();
@@ -362,6 +364,9 @@ fn a_lock_of_another_program_is_waited_out_in_memory() {
     let report = cluster.sample(&mut memory, 60_000, &[(Some(5), false)]);
     store.save("m", &mut memory, &report).unwrap();
     assert_eq!(store.degraded(), None);
+    assert_same(&memory, &before);
+    let report = cluster.sample(&mut memory, 60_000, &[(Some(5), false)]);
+    store.save("m", &mut memory, &report).unwrap();
     assert_same(&reopened(store, folder.path()).load("m").unwrap(), &memory);
 }
 

@@ -113,6 +113,8 @@ fn the_exit_code_of_a_question_tells_a_script_what_happened() {
     assert_eq!(ask(&["groups", "--fail-over", "4h"]).code, Some(0));
     assert_eq!(ask(&["group", done, "--fail-over", "1h"]).code, Some(0));
     assert_eq!(ask(&["topic", topic, "--fail-over", "1h"]).code, Some(3));
+    let moved = ask(&["groups", "--search", "moved-away", "--fail-over", "1h"]);
+    assert!(moved.code == Some(1) && moved.stderr.contains("--fail-over: nothing that matches"), "{moved:?}");
     let held = |outcome: Outcome, code, words: &str| {
         assert!(outcome.code == Some(code) && outcome.stdout.is_empty(), "{outcome:?}");
         assert!(outcome.stderr.contains(words) && !outcome.stderr.contains("very-secret"), "{outcome:?}");
@@ -226,7 +228,7 @@ fn an_operator_is_asked_through_the_api_server_with_the_rights_of_a_service_acco
     assert_eq!((&found[0]["group_id"], &found[0]["namespace"]), (&json!(behind), &json!(space)), "{found:#}");
     for (more, words) in [
         (vec![], "send a token"),
-        (vec!["--service-account", &*account("stranger")], "highwater-report-viewer"),
+        (vec!["--service-account", &*account("stranger")], "-report-viewer"),
         (vec!["--service-account", &*account("nobody")], "not found"),
     ] {
         let refused = ask(&more);

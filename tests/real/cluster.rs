@@ -89,6 +89,20 @@ impl Cluster {
         Kubectl(&self.dir).succeeds(arguments)
     }
 
+    /// Writes a line, of a JSONPath, for a LagMonitor as it is, and for everything that is written into it from then on.
+    pub(crate) fn follow(&self, namespace: &str, name: &str, path: &str) -> Held {
+        let folder = tempfile::TempDir::new().unwrap().keep();
+        let [kubeconfig, cache] =
+            [("kubeconfig", self.dir.join("admin.kubeconfig")), ("cache-dir", folder.join("cache"))]
+                .map(|(flag, path)| format!("--{flag}={}", path.display()));
+        let (what, form) = (format!("lagmonitors/{name}"), format!("--output=jsonpath={path}"));
+        Held::start(
+            &folder,
+            &program("kubectl"),
+            &["get", &what, "--namespace", namespace, "--watch", &form, &kubeconfig, &cache],
+        )
+    }
+
     /// Runs `kubectl arguments…`, and returns what it complains about. It must fail.
     #[track_caller]
     pub(crate) fn kubectl_fails(&self, arguments: &[&str]) -> String {

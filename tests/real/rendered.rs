@@ -152,6 +152,22 @@ fn what_is_shipped_as_a_file_arrives_unchanged() {
 }
 
 #[test]
+fn every_alert_can_be_disabled() {
+    let documents = rendered("lag", "streams", &["--set", "prometheusRule.enabled=true"]);
+    let rules = of_kind(&documents, "PrometheusRule").unwrap()["spec"]["groups"][0]["rules"].clone();
+    let names: BTreeSet<String> = list(&rules).iter().map(|rule| rule["alert"].as_str().unwrap().to_owned()).collect();
+    assert!(names.len() > 9, "{names:?}");
+    let all = names.into_iter().collect::<Vec<_>>().join(",");
+    let left = rendered(
+        "lag",
+        "streams",
+        &["--set", &format!("prometheusRule.enabled=true,prometheusRule.disabled={{{all}}}")],
+    );
+    let left = of_kind(&left, "PrometheusRule").map(|rules| rules["spec"]["groups"][0]["rules"].clone());
+    assert!(left.as_ref().is_none_or(|rules| list(rules).is_empty()), "{left:#?}");
+}
+
+#[test]
 fn alerts_are_as_the_values_say() {
     let set = format!("--values={}/ci/prometheus-operator.yaml", folder());
     let documents = rendered("lag", "default", &[&set]);

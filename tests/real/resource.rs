@@ -366,6 +366,12 @@ fn one_of_two_operators_writes() {
     eventually("it stands by", PATIENCE, || standby.get("/readyz").1.contains("another operator holds the Lease"));
     assert_eq!(leader.resource("orders")["status"]["sampledBy"], "leader");
     assert!(!standby.get("/metrics").1.contains("cluster_name="), "it samples nothing");
+    // What the other one saw when it began is long past when it takes over.
+    leader.apply("orders", &spec(&prefix, "  sampling: { interval: 2s }\n"));
+    let observed = |resource: Value| resource["status"]["observedGeneration"].as_i64();
+    eventually("the change is observed", PATIENCE, || observed(leader.resource("orders")) == Some(2));
+    let told = cluster().follow(&leader.namespace, "orders", "{.status.observedGeneration}{\"\\n\"}");
+    eventually("it is followed", PATIENCE, || told.log().contains('2'));
 
     let Operated { mut highwater, namespace } = leader;
     assert_eq!(highwater.stop("TERM").0, Some(0));
@@ -373,4 +379,8 @@ fn one_of_two_operators_writes() {
         resource(cluster(), &namespace, "orders")["status"]["sampledBy"] == "standby"
     });
     assert_eq!(standby.get("/readyz").0, 200);
+    cluster().kubectl(&["annotate", "lm/orders", "highwater.dev/sample-now=1", "--namespace", &namespace]);
+    let lines = told.log().lines().count();
+    eventually("it writes", PATIENCE, || told.log().lines().count() > lines);
+    assert!(told.log().lines().all(|generation| generation == "2"), "{}", told.log());
 }

@@ -55,7 +55,7 @@ const NICE = [0.001, 0.01, 0.1, 0.25, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 60
 
 function options(width: number, props: Props, colour: (name: string) => string, walk: (at: number | null) => void): uPlot.Options {
   const axis = { stroke: colour("--muted"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: `12px ${colour("--text")}` };
-  const line = { width: 2, points: { show: props.points.length < 24, size: 5 } };
+  const line = { width: 2, points: { show: (chart: uPlot) => chart.data[0].length < 24, size: 5 } };
   return {
     width,
     height: HEIGHT,

@@ -1,6 +1,6 @@
 // What surrounds figures: sections with a heading, pairs of name and figure, bars, and the words for nothing and trouble.
 import type { ComponentChildren } from "preact";
-import type { Answer } from "../ask";
+import type { Answer, Refused } from "../ask";
 
 interface SectionProps {
   title: string;
@@ -59,7 +59,7 @@ export function Nothing({ title, children }: { title: string; children?: Compone
 
 /** Stands where an answer is still to come, or will not come; nothing once it is there. */
 export function Pending({ of, what }: { of: Answer<unknown>; what: string }) {
-  if (of.value !== null && !of.waiting) return null;
+  if (of.value !== null && !of.waiting) return <Stale trouble={of.trouble} />;
   if (of.trouble)
     return (
       <div class="nothing" role="alert">
@@ -71,6 +71,16 @@ export function Pending({ of, what }: { of: Answer<unknown>; what: string }) {
       </div>
     );
   return of.waiting && of.value === null ? <p class="pending">Loading the {what} …</p> : null;
+}
+
+/** Why what is on the screen is not the latest, where nobody else says so: silence and strangers are the whole page's matter. */
+function Stale({ trouble }: { trouble: Refused | null }) {
+  if (!trouble || [0, 401, 404].includes(trouble.status)) return null;
+  return (
+    <p class="notice" role="alert">
+      {sentence(trouble.message)} What is shown here is from before.
+    </p>
+  );
 }
 
 /** With a capital, and a full stop; the name of a field keeps its letters. */

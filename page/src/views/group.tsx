@@ -18,7 +18,7 @@ import { CLOCKS, METHODS, ago, compact, count, duration, percent, plural, rate }
 
 export function GroupView({ cluster, id, now }: { cluster: string; id: string; now: number }) {
   const live = useGroup(cluster, id);
-  const answer = useAnswer<Group>(address(`api/v1/consumers/groups/${encodeURIComponent(id)}`, { cluster_id: cluster }), { every: live.group ? 30_000 : 2000 });
+  const answer = useAnswer<Group>(address(`api/v1/consumers/groups/${encodeURIComponent(id)}`, { cluster_id: cluster }), { every: live.group ? 30_000 : 2000, most: 30_000 });
   const { events } = useLive();
   const group = answer.value && live.group ? { ...answer.value, ...live.group } : answer.value;
   const own = events.filter((event) => event.group_id === id && event.cluster_name === cluster);

@@ -88,12 +88,8 @@ export function TopicView({ cluster, name }: { cluster: string; name: string }) 
         <span aria-hidden="true">/</span>
         <span>{cluster}</span>
       </nav>
-      {!detail && (
-        <>
-          <Heading>{name}</Heading>
-          <Pending of={answer} what="topic" />
-        </>
-      )}
+      {!detail && <Heading>{name}</Heading>}
+      <Pending of={answer} what="topic" />
       {detail && <Detail detail={detail} gone={answer.trouble?.status === 404} />}
     </>
   );

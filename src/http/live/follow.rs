@@ -21,6 +21,10 @@ pub(super) trait Follow: Send + 'static {
     fn news(&mut self) -> Vec<Message>;
     /// What to say when an interval is over.
     fn again(&mut self) -> Vec<Message>;
+    /// Whether there is more to see than was judged when it began: who asks anew is judged anew.
+    fn is_outgrown(&self) -> bool {
+        false
+    }
 }
 
 /// Something that happened, with when and where.
@@ -68,19 +72,24 @@ impl Seen {
     /// What has happened to the monitor since; and whether there is a new report.
     fn advance(&mut self, monitor: &Monitor, only: Option<&str>, now: Timestamp, messages: &mut Vec<Message>) -> bool {
         let before = std::mem::replace(self, Self::of(monitor));
+        let fresh = match (&before.report, &monitor.report) {
+            (Some(before), Some(after)) => !Arc::ptr_eq(before, after),
+            (_, after) => after.is_some(),
+        };
+        // One that begins anew has not answered yet.
+        self.silent |= before.silent && !fresh;
         let place = (now, monitor.cluster_name());
         match &monitor.pulse.trouble {
             Some(trouble) if !before.silent => {
                 let event = ClusterEvent::Silent { reason: trouble.reason, message: &trouble.message };
                 messages.extend(message("cluster.silent", What::Cluster(event), place, None));
             }
-            None if before.silent => {
+            None if before.silent && !self.silent => {
                 messages.extend(message("cluster.answers", What::Cluster(ClusterEvent::Answers {}), place, None));
             }
             _ => {}
         }
         let Some(after) = monitor.report.as_ref() else { return false };
-        let fresh = before.report.as_ref().is_none_or(|before| !Arc::ptr_eq(before, after));
         if let Some(before) = before.report.filter(|_| fresh) {
             let place = (after.generated_at, monitor.cluster_name());
             for (group, event) in events(&before, after, only) {
@@ -151,19 +160,25 @@ impl Follow for OneGroup {
 pub(super) struct Everything {
     api: Api,
     only: Option<MonitorName>,
-    /// The namespaces that may be seen; `None` for all.
-    namespaces: Option<BTreeSet<String>>,
+    /// What was judged by namespace; `None` where everything may be seen.
+    judged: Option<Judged>,
     seen: BTreeMap<MonitorName, Seen>,
 }
 
+/// The namespaces that had LagMonitors when it began, and those of them that may be seen.
+pub(super) struct Judged {
+    pub(super) all: BTreeSet<String>,
+    pub(super) seen: BTreeSet<String>,
+}
+
 impl Everything {
-    pub(super) fn new(api: Api, only: Option<MonitorName>, namespaces: Option<BTreeSet<String>>) -> Self {
-        Self { api, only, namespaces, seen: BTreeMap::new() }
+    pub(super) fn new(api: Api, only: Option<MonitorName>, judged: Option<Judged>) -> Self {
+        Self { api, only, judged, seen: BTreeMap::new() }
     }
 
     fn wants(&self, name: &MonitorName) -> bool {
         self.only.as_ref().is_none_or(|only| name == only)
-            && self.namespaces.as_ref().is_none_or(|seen| seen.contains(&name.namespace))
+            && self.judged.as_ref().is_none_or(|judged| judged.seen.contains(&name.namespace))
     }
 }
 
@@ -193,5 +208,12 @@ impl Follow for Everything {
 
     fn again(&mut self) -> Vec<Message> {
         Vec::new()
+    }
+
+    fn is_outgrown(&self) -> bool {
+        let view = self.api.views.latest();
+        let is_new =
+            |judged: &Judged| view.monitors.iter().any(|monitor| !judged.all.contains(&monitor.name.namespace));
+        self.judged.as_ref().is_some_and(is_new)
     }
 }

@@ -16,9 +16,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Interval, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::follow::{Everything, Follow, OneGroup};
+use super::follow::{Everything, Follow, Judged, OneGroup};
 use super::right::Right;
 use super::{Message, PATIENCE, Watched};
+use crate::access::Access;
 use crate::board::Snapshot;
 use crate::http::api::{Api, GroupPath, Of};
 use crate::http::client::Seat;
@@ -91,6 +92,9 @@ impl<F: Follow> Talk<F> {
                 () = self.right.ends() => Vec::new(),
                 changed = self.posts.changed() => {
                     changed.ok()?;
+                    if self.follower.is_outgrown() {
+                        return None;
+                    }
                     self.follower.news()
                 }
                 () = tick(self.ticks.as_mut()) => self.follower.again(),
@@ -157,12 +161,15 @@ pub(super) async fn all(
 ) -> Result<Events, Refusal> {
     let reports = of.cluster_id.is_some().then(|| view.reports(of.cluster_id.as_deref())).transpose()?;
     let only = reports.and_then(|reports| reports.first().map(|told| told.monitor.name.clone()));
-    // Namespaces that come later are seen by those who may see everything anyway, or by a new request.
-    let seen = (!api.access.is_open()).then(|| {
-        let all = view.monitors.iter().map(|monitor| monitor.name.namespace.clone());
-        all.collect::<BTreeSet<_>>()
-    });
-    let namespaces = seen.clone().unwrap_or_default();
+    let judged = match api.access {
+        Access::Open | Access::Token(_) => None,
+        Access::Kubernetes(_) => {
+            let view = api.view()?;
+            let all = view.monitors.iter().map(|monitor| monitor.name.namespace.clone()).collect();
+            Some(Judged { all, seen: guard.namespaces(&view).await? })
+        }
+    };
+    let namespaces = judged.as_ref().map_or_else(BTreeSet::new, |judged| judged.seen.clone());
     let seat = guard.seat(&api).await?;
-    Ok(say(&api, Everything::new(api.clone(), only, seen), None, Right::new(guard, namespaces), seat))
+    Ok(say(&api, Everything::new(api.clone(), only, judged), None, Right::new(guard, namespaces), seat))
 }

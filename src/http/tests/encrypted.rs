@@ -62,10 +62,14 @@ fn load(folder: &Path) -> Result<Certificate, CertificateError> {
 
 /// A connection to the server, and the name on its certificate.
 async fn connect(address: std::net::SocketAddr) -> (SslStream<TcpStream>, String) {
+    secured(TcpStream::connect(address).await.unwrap()).await
+}
+
+async fn secured(stream: TcpStream) -> (SslStream<TcpStream>, String) {
     let mut builder = SslConnector::builder(SslMethod::tls_client()).unwrap();
     builder.set_verify(SslVerifyMode::NONE);
     let ssl = builder.build().configure().unwrap().into_ssl("highwater").unwrap();
-    let mut stream = SslStream::new(ssl, TcpStream::connect(address).await.unwrap()).unwrap();
+    let mut stream = SslStream::new(ssl, stream).unwrap();
     Pin::new(&mut stream).connect().await.unwrap();
     let certificate = stream.ssl().peer_certificate().unwrap();
     let name = certificate.subject_name().entries().next().unwrap().data().to_string().unwrap();
@@ -161,7 +165,16 @@ async fn a_handshake_that_hangs_holds_up_nobody() {
     // Where it ends with a reset, there is no answer either.
     let _ = plain.read_to_end(&mut said).await;
     assert!(!String::from_utf8_lossy(&said).contains("200"), "nothing is said in the clear");
-    drop(silent);
+    let mut more = Vec::new();
+    for _ in 0..600 {
+        more.push(TcpStream::connect(server.address).await.unwrap());
+    }
+    // Another address of the same machine.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.9:0".parse().unwrap()).unwrap();
+    let mut other = secured(socket.connect(server.address).await.unwrap()).await;
+    alive(&mut other.0).await;
+    drop((silent, more));
 }
 
 #[tokio::test]

@@ -214,6 +214,27 @@ async fn events_stream_as_lines_that_curl_shows() {
 }
 
 #[tokio::test]
+async fn a_cluster_answers_once_something_comes_of_it() {
+    let server = sampled().await;
+    let mut all = TcpStream::connect(server.address).await.unwrap();
+    all.write_all(b"GET /api/v1/live HTTP/1.0\r\n\r\n").await.unwrap();
+    let failure = || Failure::new(Scope::Cluster, "orders", Reason::Unreachable, "nobody answers".into());
+    // Its LagMonitor is edited in between, and begins anew.
+    for trouble in [Some(failure()), None, Some(failure())] {
+        server.board.post_pulse(&sample::monitor(), Pulse { trouble, ..Pulse::default() });
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    post(&server, 60, |_| {});
+    let (mut text, mut some) = (String::new(), [0; 4_096]);
+    while text.matches("event: report").count() < 2 {
+        let read = timeout(PATIENCE, all.read(&mut some)).await.unwrap_or_else(|_| panic!("{text}"));
+        text.push_str(&String::from_utf8_lossy(&some[..read.unwrap()]));
+    }
+    let counts = ["cluster.silent", "cluster.answers"].map(|word| text.matches(&format!("event: {word}\n")).count());
+    assert_eq!(counts, [1, 1], "{text}");
+}
+
+#[tokio::test]
 async fn who_does_not_take_events_is_cut_off() {
     let server = sampled().await;
     let mut deaf = TcpStream::connect(server.address).await.unwrap();

@@ -103,7 +103,8 @@ pub fn judge(memory: &PartitionMemory, commit: &mut Commit, moved: Option<Offset
         rates: None,
     };
     let Some(committed) = commit.committed else {
-        verdict.estimate = Some(NO_COMMIT);
+        // Before it was read for the first time, nobody knows whether there is one.
+        verdict.estimate = (context.fresh || commit.read > 0).then_some(NO_COMMIT);
         verdict.stale = None;
         return verdict;
     };
@@ -158,7 +159,7 @@ fn note_anomalies(
     let still = commit.still_long_enough(now, policy, patience);
     let end_still = memory.history.runs.last().is_some_and(|run| now - run.first >= patience);
     let few = verdict.waiting && end - first <= 2 && !commit.rested;
-    let tail = few && still && end_still && context.has_members == Some(true);
+    let tail = few && still && end_still && context.has_members != Some(false);
     // A member that has it is to read it: what it leaves is stuck. Between two assignments nobody has anything.
     let held = now - commit.held < patience;
     let estimate = verdict.estimate;

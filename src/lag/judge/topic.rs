@@ -88,7 +88,7 @@ fn take_commits(progress: &mut Progress, sample: Sample<'_>) -> Vec<Option<Offse
     }
     for (commit, gone) in progress.partitions.iter_mut().zip(gone) {
         if gone {
-            *commit = Commit::default();
+            *commit = Commit { read: sample.now, ..Commit::default() };
         }
     }
     // How far each partition had come is not stored; all of them together are.

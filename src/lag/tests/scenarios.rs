@@ -152,9 +152,10 @@ impl Story {
             let told: Vec<Told> = probes
                 .into_iter()
                 .map(|probe| {
-                    let end = self.memory.partition("t", probe.partition).and_then(|p| p.history.end());
-                    let written = self.stamps.iter().filter(|(offset, _)| Some(*offset) < end);
-                    let first = written.filter(|(_, at)| *at >= probe.time).min();
+                    let known = self.memory.partition("t", probe.partition);
+                    let (start, end) = (known.and_then(|p| p.log_start), known.and_then(|p| p.history.end()));
+                    let there = self.stamps.iter().filter(|(offset, _)| (start..end).contains(&Some(*offset)));
+                    let first = there.filter(|(_, at)| *at >= probe.time).min();
                     let answer =
                         if self.stamps.is_empty() { Err(Reason::UnsupportedByBroker) } else { Ok(first.copied()) };
                     Told { probe, sent: now, replied: now, answer }

@@ -47,7 +47,7 @@ pub(super) fn describe_cluster(asked: &Asked<'_>) -> DescribeClusterResponse {
         .with_brokers(brokers.collect())
 }
 
-/// What topics keep: everything, for the logs here delete nothing.
+/// What topics say of what they keep: everything, as if nobody had set anything.
 pub(super) fn describe_configs(asked: &Asked<'_>, request: &DescribeConfigsRequest) -> DescribeConfigsResponse {
     let configs = |resource| configs(asked, resource);
     DescribeConfigsResponse::default().with_results(request.resources.iter().map(configs).collect())
