@@ -69,3 +69,27 @@ async fn fifty_thousand_partitions_are_seen_and_a_silent_broker_costs_its_own() 
     );
     assert_eq!(report.topics.len(), TOPICS, "all topics are known");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_coordinator_costs_only_its_own_groups_however_many_they_are() {
+    const GROUPS: usize = 900;
+    let _alone = ALONE.lock().await;
+    let mut cluster = Cluster::new("many", 3);
+    cluster.create_topic("orders", 3, vec![Log::new(START - HOUR, Traffic::Steady { per_second: 1.0 }); 3]);
+    for n in 0..GROUPS {
+        let story = Story::new(START - HOUR, vec![Phase::keeps_up(HOUR / 2, 1)]);
+        cluster.add_group(Group::new(&format!("group-{n}"), &["orders"], story));
+    }
+    let mut many = Watched::start(cluster).await;
+    assert_eq!(many.sample(DEADLINE).await.sampling.coverage, 1.0);
+    many.clock.step(60_000);
+    many.sim.cluster().set_health(1, Health::Silent);
+    for round in ["the first", "the second"] {
+        let stale = stale(&many.sample(DEADLINE).await);
+        let of = |count| stale.iter().filter(|own| **own == count).count();
+        // Of the others, the partition that the silent broker leads.
+        assert_eq!((stale.len(), of(1) + of(3)), (GROUPS, GROUPS), "{round}");
+        assert!((GROUPS / 4..GROUPS / 2).contains(&of(3)), "{round}: {}", of(3));
+        many.clock.step(60_000);
+    }
+}
