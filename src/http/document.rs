@@ -8,7 +8,7 @@ use aide::openapi::{Components, Info, License, OpenApi, ReferenceOr, SecurityReq
 use aide::swagger::Swagger;
 use axum::Router;
 use axum::http::header;
-use axum::response::Html;
+use axum::response::{Html, IntoResponse};
 use axum::routing::get;
 use openssl::base64;
 use openssl::sha::sha256;
@@ -62,11 +62,13 @@ pub(super) fn documented<S: Clone + Send + Sync + 'static>(routes: impl FnOnce()
     let router = routes().finish_api(&mut document);
     let text = serde_json::to_string(&document).unwrap_or_default();
     let json = [(header::CONTENT_TYPE, "application/json")];
+    router.route("/openapi.json", get(async move || (json, text))).route("/docs", get(page))
+}
+
+/// Made anew for each who asks, which is seldom: it is larger than all else that is served, and would take memory twice.
+async fn page() -> impl IntoResponse {
     let page = Swagger::new("openapi.json").with_title("Highwater API").html();
-    let policy = policy(&page);
-    router
-        .route("/openapi.json", get(async move || (json, text)))
-        .route("/docs", get(async move || ([(header::CONTENT_SECURITY_POLICY, policy)], Html(page))))
+    ([(header::CONTENT_SECURITY_POLICY, policy(&page))], Html(page))
 }
 
 /// What the page may do: run its own scripts, known by their hashes, and ask this server.
