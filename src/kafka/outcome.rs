@@ -25,9 +25,8 @@ pub(super) fn lost(topics: &[TopicAnswer], outcomes: &[Outcome]) -> Lost {
 
 /// The groups that exist as far as anybody says, with the failures of the others.
 ///
-/// Those that certainly do not are added to `gone`: unknown to their coordinator since they were listed, or
-/// not listed any more, and without a commit at their coordinator.
-/// A group that is here for its name alone and has no commit does not exist; one that is refused does, or may not be
+/// Those that certainly do not are added to `gone`: unknown to their coordinator since they were listed, or not listed any
+/// more and without a commit at their coordinator. A group that is here for its name alone and has no commit does not exist; one that is refused does, or may not be
 /// known to: Kafka does not tell.
 pub(super) fn groups(
     groups: Vec<(Found, Result<Commits, Reason>)>,

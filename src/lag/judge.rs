@@ -57,7 +57,7 @@ pub fn judge(
         .map(|group| {
             let known = progress.remove(&group.id).unwrap_or_default();
             let mut conduct = conducts.remove(&group.id).unwrap_or_default();
-            let (known, report) = judge_group(memory, (group, &last.unseen), known, &mut conduct, scene);
+            let (known, report) = judge_group(memory, group, &last.unseen, known, &mut conduct, scene);
             memory.groups.insert(group.id.clone(), known);
             memory.conducts.insert(group.id.clone(), conduct);
             report
@@ -116,7 +116,8 @@ type Topics = BTreeMap<Name, super::progress::Progress>;
 
 fn judge_group(
     memory: &Memory,
-    (group, unseen): (&GroupObservation, &BTreeSet<Name>),
+    group: &GroupObservation,
+    unseen: &BTreeSet<Name>,
     mut known: Topics,
     conduct: &mut Conduct,
     scene: Scene<'_>,
