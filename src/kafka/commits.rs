@@ -45,6 +45,9 @@ pub(super) async fn ask(
 }
 
 /// Asks for one group; `gone` is why its coordinator is asked no more.
+///
+/// The coordinator that described the group in this pass is the only one to ask. One known from before comes first as well:
+/// to look for it may take the answer of a broker that is silent.
 async fn ask_one(
     admin: &Admin,
     group: &Found,
@@ -52,26 +55,27 @@ async fn ask_one(
     by: Instant,
     gone: &OnceLock<Reason>,
 ) -> Result<Commits, Reason> {
-    if let Some(reason) = gone.get() {
-        return Err(*reason);
-    }
     let faults = &admin.hub().faults;
-    let timeout = left(by);
-    if timeout.is_zero() {
-        return Err(faults.blame(group.coordinator, Reason::Timeout));
+    let time = left(by);
+    if time.is_zero() {
+        return Err(gone.get().copied().unwrap_or_else(|| faults.blame(group.coordinator, Reason::Timeout)));
     }
-    let straight = match group.told_by() {
-        Some(broker) => ask_broker(admin, group, broker, timeout).await.inspect_err(|reason| {
+    let patience = if group.is_described() { time } else { time / 2 };
+    let straight = match (group.likely_coordinator(), gone.get()) {
+        (None, _) => Err(Reason::NoCoordinator),
+        (Some(_), Some(reason)) => Err(*reason),
+        (Some(broker), None) => ask_broker(admin, group, broker, patience).await.inspect_err(|reason| {
             if is_silence(*reason) {
                 let _ = gone.set(*reason);
             }
         }),
-        None => Err(Reason::NoCoordinator),
     };
     let answered = match straight {
-        Err(Reason::NoCoordinator) => {
+        Err(reason) if reason == Reason::NoCoordinator || is_silence(reason) && !group.is_described() => {
             let answer = admin.commits(&group.id, Ask { coordinator: true, ..Ask::within(left(by)) });
-            faults.guard(group.coordinator, answer).await.map_err(|reason| moved(admin, reason))
+            // Of a group that some broker tells of, a living one is the coordinator.
+            let feared = group.coordinator.filter(|_| group.likely_coordinator().is_none());
+            faults.guard(feared, answer).await.map_err(|reason| moved(admin, reason))
         }
         straight => straight,
     };

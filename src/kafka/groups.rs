@@ -60,9 +60,14 @@ impl Found {
         }
     }
 
-    /// The coordinator, where it told of the group in this pass: the one known from before may be another by now.
-    pub(super) fn told_by(&self) -> Option<i32> {
+    /// The coordinator, where some broker told of the group in this pass.
+    pub(super) fn likely_coordinator(&self) -> Option<i32> {
         self.coordinator.filter(|_| self.state.is_some())
+    }
+
+    /// Whether that coordinator itself told of it; the one known from before may be another by now.
+    pub(super) fn is_described(&self) -> bool {
+        self.members.is_some()
     }
 }
 
@@ -97,7 +102,9 @@ pub(super) async fn look(
             groups.entry(id.clone()).or_insert(kept);
         }
     }
-    describe(admin, &mut groups, open, known, by, failures).await;
+    let coordinator = |id: &Name| known.get(id).and_then(|group| group.coordinator);
+    groups.iter_mut().for_each(|(id, group)| group.coordinator = group.coordinator.or_else(|| coordinator(id)));
+    describe(admin, &mut groups, open, by, failures).await;
     if groups.is_empty() && silence.is_none() && wanted.literals().next().is_none() {
         let message =
             "no consumer group is visible or matches: none exists, or the operation Describe on groups is missing";
@@ -162,14 +169,12 @@ async fn describe(
     admin: &Admin,
     groups: &mut BTreeMap<Name, Found>,
     open: BTreeSet<Name>,
-    known: &Known,
     by: Instant,
     failures: &mut Failures,
 ) {
     let mut lines: BTreeMap<Option<i32>, Vec<Name>> = BTreeMap::new();
     for id in open {
-        let coordinator = [groups.get(&id), known.get(&id)].into_iter().flatten().find_map(|group| group.coordinator);
-        lines.entry(coordinator).or_default().push(id);
+        lines.entry(groups.get(&id).and_then(|group| group.coordinator)).or_default().push(id);
     }
     let call = |ids: Vec<Name>| async move {
         let described = admin.hub().faults.guard(None, admin.describe(&ids, left(by))).await;
