@@ -39,9 +39,12 @@ pub fn recommendation(group: &Group) -> Option<String> {
             oldest(group).map_or(String::new(), |topic| format!(" for topic {topic}"))
         )),
         (Some(State::Recovering), None) => Some(catching_up(group)),
-        _ => replicas.filter(|replicas| replicas.reason == ReplicaReason::IdleMembers).map(|replicas| {
-            format!("Run {} members: no more can have a partition, and the others are idle.", replicas.advised)
-        }),
+        _ => replicas
+            .filter(|replicas| replicas.reason == ReplicaReason::IdleMembers)
+            .map(|replicas| {
+                format!("Run {} members: no more can have a partition, and the others are idle.", replicas.advised)
+            })
+            .or_else(|| left(group)),
     }
 }
 
@@ -95,10 +98,14 @@ fn advice(kind: AlertKind, conduct: &Conduct, group: &Group) -> String {
                 let mut lines = topic.partitions.iter().flatten();
                 lines.find(|line| line.partition == stuck.partition)?.member_id
             });
-            let who = holder.map_or("the member that has them".to_owned(), |member| format!("member {member}"));
-            format!(
-                "Look into the log of {who}: it hangs, or meets a record that it can't process; restart it, or skip the record."
-            )
+            match holder {
+                Some(member) => format!(
+                    "Look into the log of member {member}: it hangs, or meets a record that it can't process; restart it, or \
+                     skip the record."
+                ),
+                None => "No member has them, though others of the topic are read: see that each partition is assigned."
+                    .to_owned(),
+            }
         }
         AlertKind::RebalanceInstability => "Find out which members come and go (restarts, max.poll.interval.ms, \
                                             autoscaling), and give them a group.instance.id or the cooperative-sticky \
@@ -138,6 +145,17 @@ fn catching_up(group: &Group) -> String {
         Some(seconds) => format!("It catches up, and will be there in about {} at this rate: wait.", span(seconds)),
         None => "It reads, but no faster than is written: add members.".to_owned(),
     }
+}
+
+/// What to do about a topic that the group has left.
+fn left(group: &Group) -> Option<String> {
+    let topic = group.topics.iter().flatten().find(|topic| topic.abandoned)?;
+    Some(format!(
+        "Its members do not read topic {name} any more, where {waiting} records wait: have them subscribe to it again, or \
+         delete the group's committed offsets on it.",
+        name = topic.topic,
+        waiting = count(topic.total_lag_records.unwrap_or(0)),
+    ))
 }
 
 fn start(group: &Group) -> String {

@@ -26,7 +26,8 @@ pub enum Anomaly {
     RecordHidden,
     /// The log was truncated: its end fell back.
     LogTruncated,
-    /// The partition stands still while the group advances on others, and no member has it.
+    /// The partition stands still and no member has it, while the group advances on others of the topic, or its members
+    /// have partitions of other topics only.
     Abandoned,
 }
 

@@ -129,14 +129,14 @@ fn settled(group: &GroupObservation) -> bool {
 /// Over the topics whose rates are known; all of them have to be, or the sum would mean something else.
 fn velocity(group: &Group, seconds_per_second: Option<f64>) -> Option<Velocity> {
     let rate = |topic: &GroupTopic| Some(topic.produce_rate? - topic.consume_rate?);
-    let topics = group.topics.as_deref().unwrap_or_default().iter().filter(|topic| topic.state.is_some());
+    let topics = group.topics_read();
     let records_per_second = topics.map(rate).reduce(|a, b| Some(a? + b?)).flatten();
     let known = records_per_second.is_some() || seconds_per_second.is_some();
     known.then_some(Velocity { records_per_second, seconds_per_second })
 }
 
 fn drain(group: &Group) -> Option<f64> {
-    let topics = group.topics.as_deref().unwrap_or_default().iter().filter(|topic| topic.state.is_some());
+    let topics = group.topics_read();
     topics.map(|topic| topic.drain_seconds).reduce(|a, b| Some(a?.max(b?))).flatten()
 }
 

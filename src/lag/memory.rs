@@ -80,8 +80,8 @@ impl Memory {
         let before = std::mem::take(&mut self.last);
         self.clock_set = clock_set(&before, &observation);
         if self.clock_set != 0 {
-            let histories = self.topics.values_mut().flat_map(|topic| &mut topic.partitions);
-            histories.for_each(|partition| partition.history.clock_set(self.clock_set, observation.started));
+            let partitions = self.topics.values_mut().flat_map(|topic| &mut topic.partitions);
+            partitions.for_each(|partition| partition.clock_set(self.clock_set, observation.started));
             self.groups.values_mut().flat_map(BTreeMap::values_mut).for_each(|known| known.clock_set(self.clock_set));
             let now = observation.started;
             self.conducts.values_mut().for_each(|conduct| conduct.clock_set(self.clock_set, now));
@@ -178,6 +178,13 @@ impl PartitionMemory {
     /// Whether the last pass was told every end that it asked for.
     pub fn is_current(&self) -> bool {
         self.history.current && !self.stable_missed
+    }
+
+    /// Takes note that the clock was set, forward or back, to `now`.
+    fn clock_set(&mut self, by: Millis, now: Millis) {
+        self.history.clock_set(by, now);
+        self.truncated = self.truncated.map(|at| at + by);
+        self.end_seen = self.end_seen.map(|(replied, sent)| (replied + by, sent + by));
     }
 
     fn remember(&mut self, seen: &PartitionObservation, spacing: Millis) {

@@ -49,6 +49,8 @@ pub struct Progress {
     pub partitions: Vec<Commit>,
     /// What stood still for long enough at the last good sample to be left out of the maximum, by partition.
     pub standing: Vec<Standing>,
+    /// Whether the group, when that was last known, had left the topic: its members had partitions, and none of it.
+    pub left: bool,
     /// Whether something that must survive a restart has changed since it was last stored.
     pub unsaved: bool,
     /// Whether it was read back from storage and has seen no sample since.
@@ -230,6 +232,7 @@ impl Progress {
                 *time += by;
             }
             (commit.read, commit.anchors) = (commit.read + by, [None; 2]);
+            commit.held += if commit.held > 0 { by } else { 0 };
         }
         self.standing.iter_mut().for_each(|standing| standing.since += by);
         self.ages.clear();

@@ -52,7 +52,7 @@ pub struct Lately {
 ///   which nobody could begin to read.
 pub fn replicas(group: &Group, crew: Crew, lately: Lately, policy: &Policy) -> (Option<Replicas>, Crew) {
     let topics = group.topics.as_deref().unwrap_or_default();
-    let read = || topics.iter().filter(|topic| topic.state.is_some());
+    let read = || group.topics_read();
     let Some(members) = group.members.as_ref().filter(|_| read().next().is_some()) else { return (None, crew) };
     let assigned = |member: &&Member| member.assigned.iter().any(|some| !some.partitions.is_empty());
     let current = members.iter().filter(assigned).count().try_into().unwrap_or(u32::MAX);
@@ -71,7 +71,7 @@ pub fn replicas(group: &Group, crew: Crew, lately: Lately, policy: &Policy) -> (
     if unseen(group).is_some() {
         return (None, crew);
     }
-    let waiting = group.total_lag_records.unwrap_or(0);
+    let waiting = read().filter_map(|topic| topic.total_lag_records).fold(0, i64::saturating_add);
     let all = members.len();
     let (moving, deserted) = (all > 0 && (current == 0 || !settled), lately.deserted);
     let sight = Sight { current, useful, all, waiting, waited, produced, crew, moving, deserted };
@@ -100,7 +100,10 @@ pub fn unseen(group: &Group) -> Option<String> {
 
 /// The most members that have a partition: `range` hands out each topic for itself, the others all of them together.
 fn useful(assignor: Option<&str>, topics: &[GroupTopic]) -> u32 {
-    let counts = topics.iter().map(|topic| topic.partitions.as_ref().map_or(0, Partitions::len));
+    let counts = topics
+        .iter()
+        .filter(|topic| !topic.abandoned)
+        .map(|topic| topic.partitions.as_ref().map_or(0, Partitions::len));
     let together = assignor.is_some_and(|assignor| assignor != "range");
     let useful = if together { counts.sum() } else { counts.max().unwrap_or(0) };
     useful.try_into().unwrap_or(u32::MAX)

@@ -135,7 +135,8 @@ pub struct Group {
     pub kind: GroupKind,
     /// Kafka's own state of the group.
     pub group_state: Option<GroupState>,
-    /// The worst state of its topics: OFFLINE, then RECOVERING, then ONLINE. `null` while it has no committed offset.
+    /// The worst state of its topics: OFFLINE, then RECOVERING, then ONLINE. Without those that it has left, unless it has
+    /// left them all. `null` while it has no committed offset.
     pub state: Option<State>,
     /// The assignor, where the group has one.
     pub assignor: Option<Name>,
@@ -153,6 +154,13 @@ pub struct Group {
     /// Every topic on which it committed or has an assignment, by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub topics: Option<Vec<GroupTopic>>,
+}
+
+impl Group {
+    /// The topics that it reads: those on which it has committed, and that it has not left.
+    pub(super) fn topics_read(&self) -> impl Iterator<Item = &GroupTopic> {
+        self.topics.iter().flatten().filter(|topic| topic.state.is_some() && !topic.abandoned)
+    }
 }
 
 /// One member of a consumer group.
@@ -208,8 +216,11 @@ pub struct GroupTopic {
     pub p95_lag_records: Option<i64>,
     /// Partitions without a committed offset.
     pub partitions_without_commit: u32,
-    /// Partitions that stand still while others advance; they are not in the maximum.
+    /// Partitions that stand still while the group goes on elsewhere, and that no member has; they are not in the maximum.
     pub abandoned_partitions: u32,
+    /// Whether the group has left the topic: something waits here, and its members have partitions of other topics only.
+    /// The topic is then not in the group's state, ages, rates and advice, nor stuck.
+    pub abandoned: bool,
     /// Records read a second, over the last samples; `null` while that is not known of each partition with a commit.
     pub consume_rate: Option<f64>,
     /// Records written a second to the same partitions, likewise.

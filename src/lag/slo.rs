@@ -199,6 +199,7 @@ mod tests {
             p95_lag_records: None,
             partitions_without_commit: 0,
             abandoned_partitions: 0,
+            abandoned: false,
             consume_rate: None,
             produce_rate: None,
             drain_seconds: None,

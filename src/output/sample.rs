@@ -210,6 +210,7 @@ pub(crate) fn topic(name: &str, state: Option<State>, partitions: Vec<GroupParti
         p95_lag_records: records.iter().max().copied(),
         partitions_without_commit: partitions.iter().filter(|p| p.committed_offset.is_none()).count() as u32,
         abandoned_partitions: 0,
+        abandoned: false,
         consume_rate: state.map(|_| 12.5),
         produce_rate: state.map(|_| 10.0),
         drain_seconds: None,

@@ -126,8 +126,10 @@ pub(in crate::http) struct TopicLag<'a> {
     p95_lag_records: Option<i64>,
     /// Partitions without a committed offset.
     partitions_without_commit: u32,
-    /// Partitions that stand still while others advance.
+    /// Partitions that stand still while the group goes on elsewhere, and that no member has.
     abandoned_partitions: u32,
+    /// Whether the group has left the topic: something waits here, and its members have partitions of other topics only.
+    abandoned: bool,
     /// Records read a second, over the last samples; `null` while that is not known of each partition with a commit.
     consume_rate: Option<f64>,
     /// Records written a second to the same partitions, likewise.
@@ -160,6 +162,7 @@ impl<'a> TopicLag<'a> {
             p95_lag_records: of.p95_lag_records,
             partitions_without_commit: of.partitions_without_commit,
             abandoned_partitions: of.abandoned_partitions,
+            abandoned: of.abandoned,
             consume_rate: of.consume_rate,
             produce_rate: of.produce_rate,
             drain_seconds: of.drain_seconds,

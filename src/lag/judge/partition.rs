@@ -25,6 +25,8 @@ pub struct Context<'a> {
     pub held: bool,
     /// Whether some partition of the topic advanced within `patience`.
     pub others_advance: bool,
+    /// Whether the group has left the topic: its members have partitions, and none of it.
+    pub left: bool,
     /// Whether the committed offsets were read in this sample.
     pub fresh: bool,
     /// How long something readable may wait, unread, before the partition is stuck; `None` where that is not judged.
@@ -58,6 +60,11 @@ impl Verdict {
     /// Whether it counts in the topic's ages.
     pub fn counts(&self) -> bool {
         !self.anomalies.leave_out()
+    }
+
+    /// Whether it was given up by a group that goes on elsewhere.
+    pub fn is_abandoned(&self) -> bool {
+        self.anomalies.contains(Anomaly::Abandoned)
     }
 
     /// The line of the report.
@@ -132,13 +139,18 @@ pub fn judge(memory: &PartitionMemory, commit: &mut Commit, moved: Option<Offset
     } else if first == end && end < high_watermark && memory.is_current() {
         verdict.blocked_records = high_watermark - end;
         verdict.estimate = Some(estimate(&memory.history, question(high_watermark), policy.precision));
+    } else if committed > end && !memory.is_current() {
+        // Read beyond the end that was seen last: how much has come since is not known.
+        verdict.lag_records = None;
     } else {
         verdict.estimate = Some(CAUGHT_UP);
     }
     note_anomalies(&mut verdict, memory, commit, context, (committed, first, end, high_watermark));
     if context.fresh && memory.is_current() {
         let truncated = memory.truncated.is_some_and(|at| at >= commit.waiting_since);
-        commit.waits(verdict.waiting, truncated, now);
+        // Nobody is to move what the group has left.
+        let given_up = context.left && verdict.is_abandoned();
+        commit.waits(verdict.waiting && !given_up, truncated, now);
     }
     verdict.stuck = context.stuck_after.and_then(|window| commit.stuck_for(window));
     if let (None, Some(time)) = (verdict.stale, NonZero::new(now)) {
@@ -178,7 +190,7 @@ fn note_anomalies(
         (Anomaly::TimestampsLate, late),
         (Anomaly::RecordHidden, estimate.is_some_and(|e| e.hidden)),
         (Anomaly::LogTruncated, memory.truncated.is_some_and(|at| now - at < patience)),
-        (Anomaly::Abandoned, verdict.waiting && !tail && !held && still && context.others_advance),
+        (Anomaly::Abandoned, verdict.waiting && !tail && !held && still && (context.others_advance || context.left)),
     ];
     verdict.anomalies = odd.into_iter().filter(|(_, holds)| *holds).map(|(anomaly, _)| anomaly).collect();
     verdict.waiting &= !tail;

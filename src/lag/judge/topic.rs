@@ -2,7 +2,6 @@
 
 use super::partition::{self, Context, Verdict};
 use super::seconds;
-use crate::lag::anomaly::Anomaly;
 use crate::lag::memory::TopicMemory;
 use crate::lag::policy::Policy;
 use crate::lag::progress::{Commit, Progress, Rates};
@@ -25,6 +24,8 @@ pub struct Sample<'a> {
     pub members: &'a [Option<&'a Name>],
     /// Whether the group has members; `None` where they could not be asked.
     pub has_members: Option<bool>,
+    /// Whether they have partitions, of whatever topic; `None` where that is not known, or not decided yet.
+    pub at_work: Option<bool>,
     /// How the monitor judges.
     pub policy: &'a Policy,
     /// How long something readable may wait, unread, before a partition is stuck; `None` where that is not judged.
@@ -43,11 +44,15 @@ pub fn judge(progress: &mut Progress, sample: Sample<'_>) -> GroupTopic {
         has_members: sample.has_members,
         held: false,
         others_advance: false,
+        left: false,
         fresh: sample.commits.is_some(),
         stuck_after: sample.stuck_window.map(|window| window.max(progress.commit_interval().saturating_mul(3))),
     };
     let advanced_lately = progress.last_advance.is_some_and(|at| sample.now - at < context.patience);
-    let context = Context { others_advance: advanced_lately, ..context };
+    let held_lately = sample.members.iter().any(Option::is_some)
+        || progress.partitions.iter().any(|commit| sample.now - commit.held < context.patience);
+    progress.left = sample.at_work.unwrap_or(progress.left) && !held_lately;
+    let context = Context { others_advance: advanced_lately, left: progress.left, ..context };
     let verdicts: Vec<Verdict> = sample
         .memory
         .partitions
@@ -102,9 +107,10 @@ fn take_commits(progress: &mut Progress, sample: Sample<'_>) -> Vec<Option<Offse
 fn judge_state(progress: &mut Progress, sample: Sample<'_>, moves: &[Option<Offset>], verdicts: &[Verdict]) {
     let Sample { policy, now, .. } = sample;
     let sum = progress.partitions.iter().filter_map(|commit| commit.committed).fold(0, Offset::saturating_add);
-    // What waits on a partition whose broker is silent cannot be read at present.
+    // What waits on a partition whose broker is silent cannot be read at present, or was never seen.
     let waiting = verdicts.iter().any(|verdict| verdict.waiting && verdict.stale.is_none());
-    let unseen = verdicts.iter().any(|verdict| verdict.waiting && verdict.stale.is_some());
+    let unseen =
+        verdicts.iter().any(|verdict| verdict.estimate.is_none() || verdict.waiting && verdict.stale.is_some());
     if progress.partitions.iter().all(|commit| commit.committed.is_none()) {
         progress.unsaved |= progress.state.take().is_some();
         return;
@@ -117,7 +123,7 @@ fn judge_state(progress: &mut Progress, sample: Sample<'_>, moves: &[Option<Offs
         motion(moves.iter().flatten().copied(), waiting)
     };
     progress.committed_sum = sum;
-    if progress.state.is_some() && motion == Motion::Idle && unseen && !rewound {
+    if motion == Motion::Idle && unseen && !rewound {
         // Whether it stands still is not known.
         return;
     }
@@ -204,7 +210,8 @@ fn summary(progress: &Progress, sample: Sample<'_>, verdicts: &[Verdict]) -> Gro
         p50_lag_records: records.map(|s| s.p50),
         p95_lag_records: records.map(|s| s.p95),
         partitions_without_commit: count(verdicts.iter().filter(|verdict| no_commit(verdict))),
-        abandoned_partitions: count(verdicts.iter().filter(|v| v.anomalies.contains(Anomaly::Abandoned))),
+        abandoned_partitions: count(verdicts.iter().filter(|verdict| verdict.is_abandoned())),
+        abandoned: progress.left && verdicts.iter().any(Verdict::is_abandoned),
         consume_rate: rates.map(|r| r.consume),
         produce_rate: rates.map(|r| r.produce),
         drain_seconds: drain(verdicts),
@@ -219,9 +226,10 @@ fn count<T>(items: impl Iterator<Item = T>) -> u32 {
     items.count().try_into().unwrap_or(u32::MAX)
 }
 
-/// The sum over the partitions with a commit; `None` while that of one is not known, for the others come to something else.
+/// The sum over the partitions with a commit that are not abandoned; `None` while that of one is not known, for the others
+/// come to something else.
 fn rates(verdicts: &[Verdict]) -> Option<Rates> {
-    let with_commit = verdicts.iter().filter(|verdict| !no_commit(verdict));
+    let with_commit = verdicts.iter().filter(|verdict| !no_commit(verdict) && !verdict.is_abandoned());
     let all = with_commit.map(|verdict| verdict.rates).reduce(|a, b| {
         let (a, b) = (a?, b?);
         Some(Rates { consume: a.consume + b.consume, produce: a.produce + b.produce })
@@ -235,8 +243,9 @@ fn no_commit(verdict: &Verdict) -> bool {
 
 /// The longest time that a partition needs to catch up at its rates; `None` when one never does.
 fn drain(verdicts: &[Verdict]) -> Option<f64> {
-    let lagging = verdicts.iter().filter(|verdict| verdict.waiting);
-    let mut longest = verdicts.iter().any(|verdict| verdict.lag_records.is_some()).then_some(0.0_f64)?;
+    let counted = || verdicts.iter().filter(|verdict| !verdict.is_abandoned());
+    let lagging = counted().filter(|verdict| verdict.waiting);
+    let mut longest = counted().any(|verdict| verdict.lag_records.is_some()).then_some(0.0_f64)?;
     for verdict in lagging {
         let rates = verdict.rates?;
         let net = rates.consume - rates.produce;

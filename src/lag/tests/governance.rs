@@ -142,7 +142,8 @@ impl Story {
     fn sample(&mut self, now: Millis, words: &[&str]) -> Option<Report> {
         let [logs, committed, members] = words else { return None };
         let names = ["t", "u", "v"];
-        let topics = names.iter().zip(logs.split('+')).map(|(name, logs)| topic(name, logs, now));
+        let there = names.iter().zip(logs.split('+')).filter(|(_, logs)| *logs != "-");
+        let topics = there.map(|(name, logs)| topic(name, logs, now));
         let topics = topics.collect::<Option<Vec<_>>>()?;
         let mut found = names.iter().zip(committed.split('+')).map(|(name, word)| commits(word, &(*name).into(), now));
         let mut all = found.next()??;
@@ -397,6 +398,10 @@ fn figure(report: &Report, name: &str) -> Option<String> {
         "ageing" => or_none(health.velocity.and_then(|found| found.seconds_per_second)),
         "consumed" => or_none(on.and_then(|on| on.consume_rate)),
         "produced" => or_none(on.and_then(|on| on.produce_rate)),
+        "state" => or_none(group.state.map(|state| word(&state))),
+        "max" => or_none(group.max_lag_seconds),
+        "left" => or_none(on.map(|on| on.abandoned_partitions)),
+        "abandoned" => or_none(on.map(|on| on.abandoned)),
         "drain" => or_none(health.drain_seconds),
         "trend" => or_none(group.trend.map(|trend| word(&trend))),
         "advised" => or_none(replicas.map(|found| found.advised)),
