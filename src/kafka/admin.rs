@@ -14,7 +14,6 @@ use rdkafka::bindings as sys;
 use rdkafka::client::Client;
 use rdkafka::error::KafkaResult;
 use rdkafka::types::{RDKafkaRespErr, RDKafkaType};
-use tokio::sync::oneshot;
 
 use super::answers::{
     Answered, ClassicGroup, Code, ConfigAnswer, DescribedGroup, ListedGroup, Listing, Names, OffsetAnswer, TopicAnswer,
@@ -81,7 +80,7 @@ impl Drop for Inner {
     }
 }
 
-struct Event(*mut sys::rd_kafka_event_t);
+pub(super) struct Event(*mut sys::rd_kafka_event_t);
 
 // SAFETY: an event belongs to whoever has it, on any thread.
 unsafe impl Send for Event {}
@@ -140,15 +139,12 @@ impl Admin {
         ask: Ask,
         call: impl FnOnce(*mut sys::rd_kafka_t, *const sys::rd_kafka_AdminOptions_t, *mut sys::rd_kafka_queue_t),
     ) -> Pending<Event> {
-        let (sender, receiver) = oneshot::channel::<(Event, Millis)>();
+        let (number, receiver) = self.hub().expect();
         let sent = self.hub().clock.now();
-        // SAFETY: options live until they are destroyed below; calls copy them. The box becomes a box again in
-        // `on_event`, which librdkafka calls at most once for each call.
+        // SAFETY: options live until they are destroyed below; calls copy them. The opaque is a number.
         unsafe {
-            let options = sys::rd_kafka_AdminOptions_new(
-                self.client().native_ptr(),
-                sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_ANY,
-            );
+            let (rk, any) = (self.client().native_ptr(), sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_ANY);
+            let options = sys::rd_kafka_AdminOptions_new(rk, any);
             let mut text = [0; 128];
             let (buffer, size) = (text.as_mut_ptr(), text.len());
             sys::rd_kafka_AdminOptions_set_request_timeout(options, ask.native_timeout(), buffer, size);
@@ -159,8 +155,8 @@ impl Admin {
                 let level = sys::rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED;
                 sys::rd_kafka_error_destroy(sys::rd_kafka_AdminOptions_set_isolation_level(options, level));
             }
-            sys::rd_kafka_AdminOptions_set_opaque(options, Box::into_raw(Box::new(sender)).cast());
-            call(self.client().native_ptr(), options, self.0.queue);
+            sys::rd_kafka_AdminOptions_set_opaque(options, std::ptr::without_provenance_mut(number));
+            call(rk, options, self.0.queue);
             sys::rd_kafka_AdminOptions_destroy(options);
         }
         Pending::new(receiver, sent, ask.timeout, self.clone())
@@ -316,6 +312,18 @@ impl Admin {
         }
     }
 
+    /// The cluster's id, as the last metadata told it.
+    pub(super) fn cluster_id(&self) -> Option<Name> {
+        // SAFETY: the string is read while it is alive, and freed once.
+        unsafe {
+            let rk = self.client().native_ptr();
+            let id = sys::rd_kafka_clusterid(rk, 0);
+            let read = name(id);
+            sys::rd_kafka_mem_free(rk, id.cast());
+            read
+        }
+    }
+
     /// Sets the OAuth token with which connections authenticate, until `expires` (milliseconds since 1970).
     pub(super) fn set_token(&self, token: &str, expires: Millis) -> Result<(), Code> {
         let (token, principal, mut buffer) = (c_string(token), c_string("highwater"), [0; 256]);
@@ -339,19 +347,14 @@ impl Admin {
 /// Called on librdkafka's background thread with each answer and each error of a connection.
 unsafe extern "C" fn on_event(_: *mut sys::rd_kafka_t, event: *mut sys::rd_kafka_event_t, opaque: *mut c_void) {
     let event = Event(event);
-    // SAFETY: the event is alive. `Client` made its context the opaque and keeps it until this thread has ended. What
-    // `submit` set as the opaque of an answer is a box, and comes back once.
+    // SAFETY: the event is alive. `Client` made its context the opaque and keeps it until this thread has ended.
     unsafe {
         let hub = &*opaque.cast::<Hub>();
         if sys::rd_kafka_event_type(event.0) == sys::RD_KAFKA_EVENT_ERROR {
             let code = Code(raw::rd_kafka_event_error(event.0));
             return hub.faults.record(code, &text(sys::rd_kafka_event_error_string(event.0)));
         }
-        let sender = sys::rd_kafka_event_opaque(event.0).cast::<oneshot::Sender<(Event, Millis)>>();
-        if !sender.is_null() {
-            // Whoever asked may have left; the event ends here then.
-            let _ = Box::from_raw(sender).send((event, hub.clock.now()));
-        }
+        hub.answered(sys::rd_kafka_event_opaque(event.0).addr(), event);
     }
 }
 

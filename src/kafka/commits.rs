@@ -80,14 +80,16 @@ async fn ask_one(
         straight => straight,
     };
     let Reply { value, sent, replied } = answered.map_err(|reason| match reason {
-        Reason::UnknownGroup if !group.askable => Reason::UnsupportedByClient,
+        Reason::UnknownGroup if !group.askable && !group.unlisted => Reason::UnsupportedByClient,
         reason => reason,
     })?;
     // A partition whose commit could not be read is not one without a commit.
     let unread = value.iter().find_map(|row| row.error.filter(|_| topics.contains(&row.topic)));
+    let none = value.iter().all(|row| row.offset < 0);
     match unread {
+        None if group.unlisted && none => Err(Reason::UnknownGroup),
         // Of the groups that librdkafka does not list, those of Kafka Streams commit offsets; share groups do not.
-        None if !group.askable && value.iter().all(|row| row.offset < 0) => Err(Reason::UnsupportedByClient),
+        None if !group.askable && none => Err(Reason::UnsupportedByClient),
         Some(code) => Err(moved(admin, faults.blame(group.coordinator, code.reason()))),
         None => Ok(Commits { sent, replied, topics: by_topic(&value, topics) }),
     }

@@ -40,7 +40,8 @@ pub(super) struct Found {
     pub(super) askable: bool,
     /// Whether it is here for its name alone: nothing was heard of it.
     pub(super) by_name: bool,
-    /// Whether it is known from before, and the brokers that answered now do not list it.
+    /// Whether it is known from before, and the brokers that answered now do not list it: without a committed offset, it is
+    /// gone.
     pub(super) unlisted: bool,
 }
 
@@ -91,16 +92,19 @@ pub(super) async fn look(
         Ok(listing) => listing.errors.first().map(|code| admin.hub().faults.blame(None, code.reason())),
         Err(reason) => Some(*reason),
     };
-    let answered = listing.is_ok();
+    let answered = (listing.is_ok(), classic.is_ok());
     let seen = |id: &Name| wanted.matches(id);
     let (mut groups, open) = merge(listing.ok(), classic.ok(), seen);
     if let Some(reason) = silence {
         let what = "the list of consumer groups is incomplete; those known from before are kept";
         failures.add(Scope::Cluster, "", reason, what);
-        for (id, group) in known.iter().filter(|(id, _)| wanted.matches(id)) {
-            let kept = Found { state: None, members: None, assignor: None, unlisted: answered, ..group.clone() };
-            groups.entry(id.clone()).or_insert(kept);
-        }
+    }
+    // A broker that the others have given up is not even asked: who is in no list may still be there, and its committed
+    // offsets tell.
+    for (id, group) in known.iter().filter(|(id, _)| wanted.matches(id)) {
+        let unlisted = if group.askable { answered.0 } else { answered.1 };
+        let kept = Found { state: None, members: None, assignor: None, unlisted, ..group.clone() };
+        groups.entry(id.clone()).or_insert(kept);
     }
     let coordinator = |id: &Name| known.get(id).and_then(|group| group.coordinator);
     groups.iter_mut().for_each(|(id, group)| group.coordinator = group.coordinator.or_else(|| coordinator(id)));

@@ -1,20 +1,27 @@
 //! What a client shares with librdkafka's background thread: the clock, the faults, the log, the wish for a token.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{OnceLock, mpsc};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError, mpsc};
 
 use rdkafka::client::ClientContext;
+use tokio::sync::oneshot;
 
+use super::admin::Event;
 use super::faults::Faults;
 use crate::clock::Clock;
-use crate::lag::Name;
+use crate::lag::Millis;
+
+/// An answer, and when it came.
+pub(super) type Arrival = (Event, Millis);
 
 /// Reached from any thread.
 pub(super) struct Hub {
     pub(super) clock: Clock,
     pub(super) faults: Faults,
-    /// The cluster's id, once a broker has told it.
-    pub(super) cluster_id: OnceLock<Name>,
+    /// Who waits for the answer to which call. Calls that are never answered go with the client.
+    waiting: Mutex<HashMap<usize, oneshot::Sender<Arrival>>>,
+    calls: AtomicUsize,
     token_wanted: Option<mpsc::Sender<()>>,
     left_behind: AtomicBool,
 }
@@ -24,8 +31,24 @@ impl ClientContext for Hub {}
 impl Hub {
     /// `token_wanted` is told whenever a new OAuth token is due.
     pub(super) fn new(clock: Clock, token_wanted: Option<mpsc::Sender<()>>) -> Self {
-        let (faults, cluster_id, left_behind) = (Faults::default(), OnceLock::new(), AtomicBool::new(false));
-        Self { clock, faults, cluster_id, token_wanted, left_behind }
+        let (faults, waiting, calls) = (Faults::default(), Mutex::default(), AtomicUsize::new(1));
+        Self { clock, faults, waiting, calls, token_wanted, left_behind: AtomicBool::new(false) }
+    }
+
+    /// A new call, by its number, which is not 0, and where its answer will come.
+    pub(super) fn expect(&self) -> (usize, oneshot::Receiver<Arrival>) {
+        let (sender, receiver) = oneshot::channel();
+        let call = self.calls.fetch_add(1, Ordering::Relaxed);
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(call, sender);
+        (call, receiver)
+    }
+
+    /// Passes on the answer to a call. Whoever asked may have left; the answer ends here then.
+    pub(super) fn answered(&self, call: usize, event: Event) {
+        let sender = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&call);
+        if let Some(sender) = sender {
+            let _ = sender.send((event, self.clock.now()));
+        }
     }
 
     /// Passes on the wish for a new token; without OAuth there is none.

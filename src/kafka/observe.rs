@@ -40,6 +40,8 @@ pub struct Cluster {
 struct Memory {
     groups: Known,
     leaders: HashMap<Name, Vec<Option<i32>>>,
+    /// The selected topics that Kafka refused.
+    refused: BTreeSet<Name>,
     /// The topics that the present client was ever asked for.
     met: HashSet<Name>,
 }
@@ -156,9 +158,15 @@ impl Cluster {
         let metadata = topics::metadata(admin, budget.until(0.4)).await?;
         observation.cluster_id.clone_from(&metadata.cluster_id);
         observation.brokers = metadata.nodes.iter().map(|node| node.address.clone()).collect();
-        let topics = topics::look(admin, &metadata, &selection.topics, budget.until(0.4), failures).await?;
+        let known: Vec<Name> = {
+            let memory = self.memory();
+            memory.leaders.keys().chain(&memory.refused).cloned().collect()
+        };
+        let look = topics::look(admin, &metadata, &selection.topics, known.into_iter(), budget.until(0.4), failures);
+        let (topics, refused) = look.await?;
         {
             let mut memory = self.memory();
+            memory.refused = refused;
             if !memory.leaders.is_empty() {
                 self.ask_configs(admin, &metadata, &topics);
             }

@@ -25,9 +25,9 @@ pub(super) fn lost(topics: &[TopicAnswer], outcomes: &[Outcome]) -> Lost {
 
 /// The groups that exist as far as anybody says, with the failures of the others.
 ///
-/// Those that certainly do not are added to `gone`: unknown to their coordinator since they were listed, or not listed any
-/// more and without a commit at their coordinator. A group that is here for its name alone and has no commit does not exist; one that is refused does, or may not be
-/// known to: Kafka does not tell.
+/// Those that certainly do not are added to `gone`: unknown to their coordinator since they were listed. A group that is
+/// here for its name alone and has no commit does not exist; one that is refused does, or may not be known to: Kafka does
+/// not tell.
 pub(super) fn groups(
     groups: Vec<(Found, Result<Commits, Reason>)>,
     gone: &mut BTreeSet<Name>,
@@ -41,7 +41,6 @@ pub(super) fn groups(
                 false
             }
             Err(Reason::UnknownGroup) if !group.by_name => !gone.insert(id.clone()),
-            Ok(commits) if group.unlisted && commits.topics.is_empty() => !gone.insert(id.clone()),
             Err(reason) => {
                 failures.add(Scope::Group, id, *reason, &format!("committed offsets of group {id}"));
                 *reason != Reason::UnknownGroup
@@ -168,13 +167,12 @@ mod tests {
             (Found::unknown("refused".into()), Err(Reason::GroupNotAuthorized)),
             (there("empty"), Ok(Commits::default())),
             (there("gone"), Err(Reason::UnknownGroup)),
-            (Found { unlisted: true, ..there("deleted") }, Ok(Commits::default())),
         ];
         let mut failures = Failures::default();
         let mut left = BTreeSet::new();
         let kept: Vec<_> = groups(all, &mut left, &mut failures).into_iter().map(|(found, _)| found.id).collect();
         assert_eq!(kept, ["refused".into(), "empty".into()]);
-        assert_eq!(left, ["gone", "deleted"].map(Name::from).into());
+        assert_eq!(left, ["gone".into()].into());
         let told: Vec<_> = failures.list().into_iter().map(|f| (f.name, f.reason)).collect();
         assert_eq!(
             told,

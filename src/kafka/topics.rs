@@ -15,7 +15,9 @@ use super::selection::Patterns;
 use crate::lag::Name;
 use crate::lag::reason::{Reason, Scope};
 
-/// The selected topics, sorted by name.
+/// The selected topics, sorted by name; and the names of those that may not be seen, any more or at all.
+///
+/// `known` from before are asked for by name: in the list, Kafka hides a topic that it refuses as if it were not there.
 ///
 /// # Errors
 /// When the topics cannot be listed or described at all.
@@ -23,12 +25,13 @@ pub(super) async fn look(
     admin: &Admin,
     metadata: &Metadata,
     wanted: &Patterns,
+    known: impl Iterator<Item = Name>,
     by: Instant,
     failures: &mut Failures,
-) -> Result<Vec<TopicAnswer>, Reason> {
+) -> Result<(Vec<TopicAnswer>, BTreeSet<Name>), Reason> {
     let names = &metadata.topics;
     let literals: BTreeSet<Name> = wanted.literals().map(Name::from).collect();
-    let mut asked: BTreeSet<Name> = names.iter().filter(|name| wanted.matches(name)).cloned().collect();
+    let mut asked: BTreeSet<Name> = names.iter().cloned().chain(known).filter(|name| wanted.matches(name)).collect();
     if asked.is_empty() && literals.is_empty() {
         let others = names.len();
         let message = match others {
@@ -36,12 +39,15 @@ pub(super) async fn look(
             _ => format!("no topic is selected: of {others} visible ones none matches; check the patterns"),
         };
         failures.say(Scope::Cluster, "", Reason::NothingVisible, message);
-        return Ok(vec![]);
+        return Ok((vec![], BTreeSet::new()));
     }
-    // Asked by name, Kafka tells a missing right from a missing topic; in the list it hides both.
     asked.extend(literals.iter().cloned());
     let mut topics = describe(admin, metadata, asked, by).await?;
+    let mut refused = BTreeSet::new();
     topics.retain(|topic| {
+        if topic.error.map(Code::reason) == Some(Reason::TopicNotAuthorized) {
+            refused.insert(topic.name.clone());
+        }
         let told = |code: &Code| literals.contains(&topic.name) || code.reason() != Reason::UnknownTopic;
         if let Some(code) = topic.error.filter(told) {
             failures.add(Scope::Topic, &topic.name, code.reason(), &format!("topic {}", topic.name));
@@ -49,7 +55,7 @@ pub(super) async fn look(
         topic.error.is_none()
     });
     topics.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(topics)
+    Ok((topics, refused))
 }
 
 /// Why members are assigned topics that are not among the visible ones, where it is a matter of rights.
@@ -111,11 +117,8 @@ fn blocking_metadata(admin: &Admin, timeout: Duration) -> Result<Metadata, Code>
         id: broker.id(),
         address: format!("{}:{}", broker.host(), broker.port()).into(),
     };
-    // What the client gives of it is never taken back: it is asked for once.
-    let known = &admin.hub().cluster_id;
-    let told = if known.get().is_none() { admin.client().fetch_cluster_id(Duration::ZERO) } else { None };
     Ok(Metadata {
-        cluster_id: told.map(|id| known.get_or_init(|| id.into())).or_else(|| known.get()).cloned(),
+        cluster_id: admin.cluster_id(),
         answered_by: (all.orig_broker_id(), all.orig_broker_name().to_owned()),
         nodes: all.brokers().iter().map(node).collect(),
         topics: all.topics().iter().map(|topic| topic.name().into()).collect(),

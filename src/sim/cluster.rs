@@ -2,7 +2,7 @@
 //!
 //! Who leads a partition and who coordinates a group follows from names and from which brokers are up.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -62,6 +62,9 @@ pub struct Cluster {
     names: HashMap<TopicId, Name>,
     created: u64,
     groups: HashMap<Name, Group>,
+    /// Brokers that may coordinate a group, its own one first.
+    coordinators: usize,
+    refused: HashSet<Name>,
 }
 
 impl Cluster {
@@ -77,6 +80,8 @@ impl Cluster {
             names: HashMap::new(),
             created: 0,
             groups: HashMap::new(),
+            coordinators: brokers,
+            refused: HashSet::new(),
         }
     }
 
@@ -215,6 +220,25 @@ impl Cluster {
         }
     }
 
+    /// Lets a group have one coordinator only, as where the topic of the offsets has a single replica: while it is down, the
+    /// group has none.
+    pub fn set_one_coordinator(&mut self) {
+        self.coordinators = 1;
+    }
+
+    /// Refuses to describe a topic from now on, or no more: it is in no list, and asked for by name it is not authorized.
+    pub fn refuse_topic(&mut self, name: &str, refused: bool) {
+        if refused {
+            self.refused.insert(name.into());
+        } else {
+            self.refused.remove(name);
+        }
+    }
+
+    pub(super) fn is_refused(&self, topic: &str) -> bool {
+        self.refused.contains(topic)
+    }
+
     /// Answers every request no earlier than `latency` of the machine's time after it came in.
     pub fn set_latency(&mut self, latency: Duration) {
         self.latency = latency;
@@ -232,7 +256,7 @@ impl Cluster {
 
     /// The coordinator of a group.
     pub(super) fn coordinator(&self, group: &str) -> Option<BrokerId> {
-        self.ring(hash(group), self.brokers.len()).find(|&broker| self.is_up(broker))
+        self.ring(hash(group), self.coordinators).find(|&broker| self.is_up(broker))
     }
 
     /// Whether the cluster takes that broker for alive.

@@ -26,7 +26,10 @@ pub(super) fn metadata(asked: &Asked<'_>, request: MetadataRequest) -> MetadataR
     // Version 0 has no null: there an empty list asks for all.
     let wanted = request.topics.filter(|topics| asked.version > 0 || !topics.is_empty());
     let topics = match wanted {
-        None => asked.cluster.topics().map(|topic| describe(asked, topic)).collect(),
+        None => {
+            let shown = asked.cluster.topics().filter(|topic| !asked.cluster.is_refused(&topic.name));
+            shown.map(|topic| describe(asked, topic)).collect()
+        }
         Some(topics) => topics.into_iter().map(|topic| look_up(asked, topic)).collect(),
     };
     MetadataResponse::default()
@@ -75,6 +78,9 @@ fn look_up(asked: &Asked<'_>, wanted: MetadataRequestTopic) -> MetadataResponseT
         None => (asked.cluster.topic_by_id(wanted.topic_id.as_bytes()), ResponseError::UnknownTopicId),
     };
     match found {
+        Some(topic) if asked.cluster.is_refused(&topic.name) => MetadataResponseTopic::default()
+            .with_error_code(ResponseError::TopicAuthorizationFailed.code())
+            .with_name(Some(TopicName(wire(&topic.name)))),
         Some(topic) => describe(asked, topic),
         None => {
             // Only version 12 can leave the name out.
