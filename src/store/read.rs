@@ -1,7 +1,7 @@
 //! Reads the ages that were kept, a little at a time, so that a sample never waits for a reader.
 //!
-//! The journal is copied in pieces and understood between them, without the connection. A fold in the meantime moves
-//! rows on; that is noticed, and the reading begins anew.
+//! What is folded is copied in batches, the journal in pieces, and both are understood in between, without the connection.
+//! A fold in the meantime moves rows on; that is noticed, and the reading begins anew.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -14,6 +14,9 @@ use crate::lag::Millis;
 
 /// Bytes of the journal that are copied before a sample may write.
 const PIECE: usize = 1 << 20;
+
+/// Groups of which what is folded is copied before a sample may write.
+const BATCH: usize = 50;
 
 /// How often a reading begins anew before it takes what it has: a journal is folded once in hundreds of samples.
 const ATTEMPTS: usize = 4;
@@ -35,8 +38,15 @@ impl Store {
     pub fn samples_of(&self, monitor: &str, groups: Option<&[String]>) -> Result<Samples, Error> {
         let mut found = Samples::new();
         for _ in 0..ATTEMPTS {
-            let Some((id, folds, folded)) = self.folded(monitor, groups)? else { return Ok(Samples::new()) };
-            found = understood(&folded)?;
+            let Some((id, folds)) = self.begin(monitor)? else { return Ok(Samples::new()) };
+            let mut folded = Folded::new();
+            found = Samples::new();
+            let batches: Vec<_> = groups.map_or(vec![None], |groups| groups.chunks(BATCH).map(Some).collect());
+            for groups in batches {
+                let batch = self.folded(id, groups)?;
+                found.append(&mut understood(&batch)?);
+                folded.extend(batch);
+            }
             let mut after = 0;
             loop {
                 let piece = self.piece(id, after)?;
@@ -54,30 +64,33 @@ impl Store {
         Ok(found)
     }
 
-    /// The monitor's row, its state of folding, and what is folded of the groups that are wanted.
-    fn folded(&self, monitor: &str, groups: Option<&[String]>) -> Result<Option<(i64, Folds, Folded)>, Error> {
-        let mut inner = self.inner();
-        inner.guard(|inner| {
+    /// The monitor's row, and its state of folding.
+    fn begin(&self, monitor: &str) -> Result<Option<(i64, Folds)>, Error> {
+        self.inner().guard(|inner| {
             let row = "SELECT id FROM monitors WHERE name = ?1";
-            let Some(id) = inner.connection.query_row(row, [monitor], |row| row.get(0)).optional()? else {
-                return Ok(None);
-            };
-            let folds = folds(&inner.connection, id)?;
+            let id: Option<i64> = inner.connection.query_row(row, [monitor], |row| row.get(0)).optional()?;
+            id.map(|id| Ok((id, folds(&inner.connection, id)?))).transpose()
+        })
+    }
+
+    /// What is folded of all groups of a monitor, or of these.
+    fn folded(&self, monitor: i64, groups: Option<&[String]>) -> Result<Folded, Error> {
+        self.inner().guard(|inner| {
             let of_row = |row: &Row<'_>| Ok((row.get(0)?, ((row.get(1)?, row.get(2)?), row.get(3)?, row.get(4)?)));
             let Some(groups) = groups else {
                 let mut statement = inner.connection.prepare_cached(FOLDED)?;
-                let rows = statement.query_map([id], of_row)?;
-                return Ok(Some((id, folds, rows.collect::<Result<_, _>>()?)));
+                let rows = statement.query_map([monitor], of_row)?;
+                return Ok(rows.collect::<Result<_, _>>()?);
             };
             let mut statement = inner.connection.prepare_cached(&format!("{FOLDED} AND group_id = ?2"))?;
             let mut folded = Folded::new();
             for group in groups {
-                for row in statement.query_map(params![id, group], of_row)? {
+                for row in statement.query_map(params![monitor, group], of_row)? {
                     let (id, row) = row?;
                     folded.insert(id, row);
                 }
             }
-            Ok(Some((id, folds, folded)))
+            Ok(folded)
         })
     }
 
@@ -151,4 +164,40 @@ fn add(found: &mut Samples, folded: &Folded, row: i64, time: Millis, samples: &[
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rows::samples_to_bytes;
+    use super::*;
+
+    #[test]
+    fn groups_of_many_batches_are_read_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap().store;
+        let names: Vec<String> = (0..2 * BATCH + 5).map(|n| format!("group-{n}")).collect();
+        let sample = Sample { time: 1_000, lag: Some(7), bound: None, records: None, state: None };
+        let samples: Vec<_> = (1..=names.len() as i64).map(|id| (id, sample)).collect();
+        let samples = samples_to_bytes(&samples, sample.time).unwrap();
+        let inner = store.inner();
+        let run = |sql: &str, values: &[&dyn rusqlite::ToSql]| inner.connection.execute(sql, values).unwrap();
+        run("INSERT INTO monitors (id, name, sampled) VALUES (1, 'm', 0)", &[]);
+        for name in &names {
+            run(
+                "INSERT INTO group_topics
+                     (monitor_id, group_id, topic, state, since, static_samples, gaps, committed_sum)
+                 VALUES (1, ?1, 'topic', 0, 0, 0, '[]', 0)",
+                &[name],
+            );
+        }
+        run(
+            "INSERT INTO journal (monitor_id, time, changes, samples) VALUES (1, ?1, x'', ?2)",
+            &[&sample.time, &samples],
+        );
+        drop(inner);
+        let found = store.samples_of("m", Some(&names)).unwrap();
+        assert_eq!(found.len(), names.len());
+        assert!(found.values().all(|samples| *samples == [sample]), "{found:?}");
+        assert_eq!(store.samples_of("m", Some(&names[..BATCH])).unwrap().len(), BATCH);
+    }
 }

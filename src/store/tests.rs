@@ -258,6 +258,32 @@ fn members_are_written_when_they_change() {
 }
 
 #[test]
+fn logs_get_a_row_a_sample_until_their_groups_are_offline_for_an_hour_and_one_in_half_an_hour_then() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let (mut cluster, mut memory) = (Cluster::new(1, 1), Memory::default());
+    for (samples, moves) in [(10, 1), (300, 0), (10, 1)] {
+        for _ in 0..samples {
+            cluster.committed += moves;
+            let report = cluster.sample(&mut memory, 60_000, &[(Some(5), false)]);
+            store.save("m", &mut memory, &report).unwrap();
+        }
+    }
+    let gaps = |memory: &Memory| -> Vec<Millis> {
+        let rows: Vec<_> = memory.topics["topic-0"].partitions[0].history.runs.iter().map(|run| run.first).collect();
+        rows.windows(2).map(|pair| (pair[1] - pair[0]) / 60_000).collect()
+    };
+    let gaps_now = gaps(&memory);
+    let fine = |gap: &&Millis| **gap == 1;
+    let (before, after) = (gaps_now.iter().take_while(fine).count(), gaps_now.iter().rev().take_while(fine).count());
+    assert!((70..=75).contains(&before) && (8..=10).contains(&after), "{gaps_now:?}");
+    let seldom = &gaps_now[before..gaps_now.len() - after];
+    let whole = seldom.iter().filter(|gap| (30..=31).contains(*gap)).count();
+    assert!((6..=8).contains(&whole) && seldom.len() <= whole + 1, "{gaps_now:?}");
+    assert_eq!(gaps(&reopened(store, folder.path()).load("m").unwrap()), gaps_now);
+}
+
+#[test]
 fn samples_are_thinned_from_the_old_end_and_keep_the_highest_age() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
