@@ -13,6 +13,7 @@ mod listing;
 mod live;
 mod metrics;
 mod page;
+mod places;
 mod query;
 mod readiness;
 mod refusal;
@@ -22,7 +23,6 @@ mod tls;
 mod view;
 mod viewer;
 
-use std::future::IntoFuture;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +38,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use self::api::Api;
-use self::connections::{Connections, Peer};
+use self::connections::Connections;
 use self::limit::Limit;
 pub use self::readiness::Readiness;
 use self::refusal::Refusal;
@@ -92,9 +92,10 @@ pub struct Edge {
 /// # Errors
 /// Those of the listener.
 pub async fn serve(listener: TcpListener, serving: Serving, stop: CancellationToken) -> std::io::Result<()> {
+    connections::open_many();
     let connections = Connections::new(listener, serving.edge.certificate.clone());
-    let router = router(serving, &stop);
-    run(connections, router, stop).await
+    connections.serve(router(serving, &stop), stop, GRACE).await;
+    Ok(())
 }
 
 /// Serves probes and metrics alone, likewise.
@@ -104,7 +105,8 @@ pub async fn serve(listener: TcpListener, serving: Serving, stop: CancellationTo
 pub async fn serve_metrics(listener: TcpListener, serving: Serving, stop: CancellationToken) -> std::io::Result<()> {
     let metrics = metrics::Metrics::new(serving.board.clone(), serving.detail, serving.top_partitions);
     let router = closed(probes(serving.readiness.clone()).merge(scraped(metrics, serving.access)));
-    run(Connections::new(listener, serving.edge.certificate), router, stop).await
+    Connections::new(listener, serving.edge.certificate).serve(router, stop, GRACE).await;
+    Ok(())
 }
 
 /// Reads a certificate's files again and again, until the stop.
@@ -112,19 +114,6 @@ pub async fn follow_certificate(certificate: Certificate, stop: CancellationToke
     tokio::select! {
         () = certificate.follow() => {}
         () = stop.cancelled() => {}
-    }
-}
-
-async fn run(connections: Connections, router: Router, stop: CancellationToken) -> std::io::Result<()> {
-    let service = router.into_make_service_with_connect_info::<Peer>();
-    let server = axum::serve(connections, service).with_graceful_shutdown(stop.clone().cancelled_owned());
-    let grace_is_over = async {
-        stop.cancelled().await;
-        tokio::time::sleep(GRACE).await;
-    };
-    tokio::select! {
-        served = server.into_future() => served,
-        () = grace_is_over => Ok(()),
     }
 }
 

@@ -27,6 +27,12 @@ impl Token {
         Self(text.into())
     }
 
+    /// Whether a text is one word of letters, digits and `-._~+/=`, as headers and cookies hold it.
+    pub fn is_word(text: &[u8]) -> bool {
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(byte);
+        !text.is_empty() && text.iter().all(plain)
+    }
+
     /// Its text, to be compared or sent to who judges.
     pub(super) fn text(&self) -> &str {
         &self.0

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::asker::Token;
+
 /// A file that holds the token.
 #[derive(Debug)]
 pub struct TokenFile {
@@ -19,22 +21,25 @@ pub enum TokenFileError {
     /// Nothing is in it: write the token there.
     #[error("the file of the token is empty")]
     Empty,
+    /// Something else is in it, that no header and no cookie can hold: write one word.
+    #[error("the file of the token holds no token, which is one word of letters, digits and -._~+/=")]
+    NoWord,
 }
 
 impl TokenFile {
     /// The file, which has to hold a token already.
     ///
     /// # Errors
-    /// Where it cannot be read, or is empty.
+    /// Where it cannot be read, is empty, or holds something else.
     pub fn open(file: &Path) -> Result<Self, TokenFileError> {
         token(std::fs::read(file))?;
         Ok(Self { file: file.to_owned(), told: AtomicBool::new(false) })
     }
 
-    /// The token as it is now, without white space around it; never empty.
+    /// The token as it is now, without white space around it; one word.
     ///
     /// # Errors
-    /// Where the file cannot be read any more, or is empty. The first time in a row is told in the log.
+    /// Where the file cannot be read any more, is empty, or holds something else: told in the log the first time in a row.
     pub(super) async fn read(&self) -> Result<Vec<u8>, TokenFileError> {
         let read = token(tokio::fs::read(&self.file).await);
         let told = self.told.swap(read.is_err(), Ordering::Relaxed);
@@ -48,6 +53,31 @@ impl TokenFile {
 fn token(read: std::io::Result<Vec<u8>>) -> Result<Vec<u8>, TokenFileError> {
     match read.map_err(TokenFileError::Unreadable)?.trim_ascii() {
         b"" => Err(TokenFileError::Empty),
-        token => Ok(token.to_owned()),
+        token if Token::is_word(token) => Ok(token.to_owned()),
+        _ => Err(TokenFileError::NoWord),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_holds_one_word_or_nobody_is_let_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("token");
+        let write = |content: &[u8]| std::fs::write(&file, content).unwrap();
+        write(b" aZ9-._~+/=\n");
+        let held = TokenFile::open(&file).unwrap();
+        assert_eq!(held.read().await.unwrap(), b"aZ9-._~+/=");
+        for bad in [&b"one\ntwo\n"[..], b"two words", b"semi;colon", "gr\u{fc}n".as_bytes(), b"\xff"] {
+            write(bad);
+            assert!(matches!(TokenFile::open(&file), Err(TokenFileError::NoWord)), "{bad:?}");
+            assert!(matches!(held.read().await, Err(TokenFileError::NoWord)), "{bad:?}");
+        }
+        write(b" \n");
+        assert!(matches!(held.read().await, Err(TokenFileError::Empty)));
+        write(b"again");
+        assert_eq!(held.read().await.unwrap(), b"again");
     }
 }

@@ -1,9 +1,9 @@
 //! Who asks, as far as that matters for how much they may: the owner of a good token, else an address.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use super::places::{Full, Place, Places};
 use super::refusal::Refusal;
 use crate::access::{Access, Asker};
 
@@ -33,14 +33,16 @@ impl Client {
 }
 
 /// The connections that last, of each client.
-#[derive(Debug, Default)]
-pub(super) struct Seats(Mutex<HashMap<Client, usize>>);
-
-/// A connection that lasts; its place is free again when it is dropped.
 #[derive(Debug)]
-pub(super) struct Seat {
-    of: Arc<Seats>,
-    client: Client,
+pub(super) struct Seats(Arc<Places<Client>>);
+
+/// A connection that lasts.
+pub(super) type Seat = Place<Client>;
+
+impl Default for Seats {
+    fn default() -> Self {
+        Self(Places::new(EACH, ALL))
+    }
 }
 
 impl Seats {
@@ -48,28 +50,13 @@ impl Seats {
     ///
     /// # Errors
     /// [`Refusal::Crowded`] where the client has as many as it may, [`Refusal::NotReady`] where all together have.
-    pub(super) fn take(self: &Arc<Self>, client: Client) -> Result<Seat, Refusal> {
-        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if taken.get(&client).is_some_and(|own| *own >= EACH) {
-            return Err(Refusal::Crowded(format!("{EACH} connections that last are open for this client: close some")));
-        }
-        if taken.values().sum::<usize>() >= ALL {
-            return Err(Refusal::NotReady(format!("{ALL} connections that last are open: come back later")));
-        }
-        *taken.entry(client.clone()).or_default() += 1;
-        Ok(Seat { of: self.clone(), client })
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let mut taken = self.of.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = taken.get_mut(&self.client) {
-            *own -= 1;
-            if *own == 0 {
-                taken.remove(&self.client);
+    pub(super) fn take(&self, client: Client) -> Result<Seat, Refusal> {
+        self.0.take(client).map_err(|full| match full {
+            Full::Each => {
+                Refusal::Crowded(format!("{EACH} connections that last are open for this client: close some"))
             }
-        }
+            Full::All => Refusal::NotReady(format!("{ALL} connections that last are open: come back later")),
+        })
     }
 }
 
@@ -79,7 +66,7 @@ mod tests {
 
     #[test]
     fn each_client_has_places_and_all_together_have_no_more_than_there_are() {
-        let seats = Arc::new(Seats::default());
+        let seats = Seats::default();
         let client = |n: usize| Client::Known(n.to_string());
         let mut taken = Vec::new();
         let mut take = |n: usize| seats.take(client(n)).map(|seat| taken.push(seat));
@@ -94,6 +81,6 @@ mod tests {
         let last = seats.take(client(99)).unwrap();
         assert!(matches!(seats.take(client(99)), Err(Refusal::NotReady(_))));
         drop((taken, last));
-        assert!(seats.0.lock().unwrap().is_empty());
+        assert!(seats.0.are_free());
     }
 }

@@ -142,16 +142,25 @@ fn token(headers: &HeaderMap) -> Option<Token> {
     pairs.find(|(name, _)| *name == COOKIE).map(|(_, token)| Token::new(token))
 }
 
-/// Refuses pages of other sites, which a browser lets send requests and open WebSockets to everywhere.
-pub(super) fn own_page(headers: &HeaderMap, origins: &[HeaderValue]) -> Result<(), Refusal> {
+/// Refuses pages of other sites, which a browser lets send requests and open WebSockets to everywhere. `allowed` are the
+/// origins that may all the same; `None` where none ever may.
+///
+/// Where a proxy does not pass on the name that the page knows, the browser's word counts: no page can write it.
+pub(super) fn own_page(headers: &HeaderMap, allowed: Option<&[HeaderValue]>) -> Result<(), Refusal> {
     let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
     let text = origin.to_str().unwrap_or_default();
     let host = text.split_once("://").map(|(_, host)| host);
     let hosts = [header::HOST.as_str(), "x-forwarded-host"].map(|name| headers.get(name).and_then(|h| h.to_str().ok()));
-    let own = host.is_some_and(|host| hosts.into_iter().flatten().any(|own| own.eq_ignore_ascii_case(host)));
-    match own || origins.iter().any(|allowed| allowed == "*" || allowed == origin) {
+    let own = host.is_some_and(|host| hosts.into_iter().flatten().any(|own| own.eq_ignore_ascii_case(host)))
+        || headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin");
+    match own || allowed.into_iter().flatten().any(|allowed| allowed == "*" || allowed == origin) {
         true => Ok(()),
-        false => Err(Refusal::Forbidden(format!("pages of {text} may not do this; --cors-allow-origin allows them"))),
+        false => {
+            let more = allowed.map_or("", |_| "; --cors-allow-origin allows pages of others");
+            Err(Refusal::Forbidden(format!(
+                "pages of {text} may not do this; a proxy before Highwater has to pass on Host or X-Forwarded-Host{more}"
+            )))
+        }
     }
 }
 
@@ -169,11 +178,10 @@ pub(super) async fn login(
     headers: HeaderMap,
     body: Result<Json<Login>, axum::extract::rejection::JsonRejection>,
 ) -> Result<impl IntoResponse, Refusal> {
-    own_page(&headers, &[])?;
+    own_page(&headers, None)?;
     let Json(Login { token }) = body.map_err(|error| Refusal::Wrong(format!("send {{\"token\": …}}: {error}")))?;
     let token = token.trim();
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
-    if token.is_empty() || !token.bytes().all(plain) {
+    if !Token::is_word(token.as_bytes()) {
         return Err(Refusal::Wrong("token: write letters, digits and -._~+/= only".into()));
     }
     api.access.may(&Asker::new(Some(Token::new(token)), address(&extensions)), Thing::Nothing).await?;
@@ -182,7 +190,7 @@ pub(super) async fn login(
 
 /// Forgets the token.
 pub(super) async fn logout(State(api): State<Api>, headers: HeaderMap) -> Result<impl IntoResponse, Refusal> {
-    own_page(&headers, &api.origins)?;
+    own_page(&headers, Some(&api.origins))?;
     Ok(cookie(&headers, api.secure, "", "; Max-Age=0"))
 }
 
@@ -192,4 +200,36 @@ fn cookie(headers: &HeaderMap, secure: bool, token: &str, more: &str) -> (Status
     let secure = if safe { "; Secure" } else { "" };
     let value = format!("{COOKIE}={token}; HttpOnly; SameSite=Strict{secure}{more}");
     (StatusCode::NO_CONTENT, [(header::SET_COOKIE, value)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_its_own_by_a_name_of_the_server_or_by_the_word_of_the_browser() {
+        let page = |name: &'static str, value: &'static str, allowed: Option<&[HeaderValue]>| {
+            // A proxy has written a name of its own.
+            let mut headers = HeaderMap::new();
+            for (name, value) in [("origin", "https://lag.example.org"), ("host", "10.0.0.1:8080"), (name, value)] {
+                headers.insert(name, HeaderValue::from_static(value));
+            }
+            own_page(&headers, allowed).map_err(|refused| refused.to_string())
+        };
+        for (name, value) in [
+            ("host", "lag.example.org"),
+            ("x-forwarded-host", "LAG.example.org"),
+            ("sec-fetch-site", "same-origin"),
+            ("origin", "http://10.0.0.1:8080"),
+        ] {
+            assert_eq!(page(name, value, None), Ok(()), "{name}: {value}");
+        }
+        for site in ["same-site", "cross-site", "none", ""] {
+            let advice = page("sec-fetch-site", site, None).unwrap_err();
+            assert!(advice.contains("X-Forwarded-Host") && !advice.contains("--cors"), "{advice}");
+        }
+        let advice = page("sec-fetch-site", "cross-site", Some(&[])).unwrap_err();
+        assert!(advice.contains("--cors-allow-origin"), "{advice}");
+        assert_eq!(page("sec-fetch-site", "cross-site", Some(&[HeaderValue::from_static("*")])), Ok(()));
+    }
 }

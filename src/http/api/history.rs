@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::extract::State as Shared;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use super::groups::order;
@@ -21,6 +22,12 @@ use crate::store::{Sample, Samples};
 /// So many points there are where no step is written: enough for a chart, and for a sparkline.
 const CHART: Millis = 300;
 const SPARKLINE: Millis = 60;
+
+/// The most points of several groups together.
+const MOST: Millis = 200_000;
+
+/// Who reads of the past at the same time; others wait. What is read stands in memory, and a sample wants the store as well.
+pub(in crate::http) static READERS: Semaphore = Semaphore::const_new(4);
 
 /// Which part of the history of a group, and how fine.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -59,7 +66,8 @@ pub(in crate::http) struct Spans {
     from: Option<Moment>,
     /// The end, likewise; now without it.
     to: Option<Moment>,
-    /// Time between two points, as seconds or a duration such as `5m`; about 60 points without it.
+    /// Time between two points, as seconds or a duration such as `5m`; about 60 points without it. All groups of a page
+    /// together have 200,000 points at most.
     step: Option<Step>,
 }
 
@@ -158,6 +166,21 @@ impl Steps {
         Self { from, to, step: step.map_or(even, |step| step.0) }
     }
 
+    /// The same, where so many groups have no more than [`MOST`] points together.
+    ///
+    /// # Errors
+    /// [`Refusal::Wrong`] with the shortest step that may be.
+    fn for_groups(self, groups: usize) -> Result<Self, Refusal> {
+        let points = (self.to - self.from).saturating_mul(groups as Millis);
+        let least = points.saturating_add(MOST * 1_000 - 1) / (MOST * 1_000);
+        match self.step >= least * 1_000 {
+            true => Ok(self),
+            false => Err(Refusal::Wrong(format!(
+                "step: write {least}s or longer for {groups} groups over this time, which have {MOST} points at most"
+            ))),
+        }
+    }
+
     /// The samples of the span, one a step: that with the largest age.
     fn thin(self, samples: &[Sample]) -> Vec<(Millis, Sample)> {
         let mut kept: Vec<(Millis, Sample)> = Vec::new();
@@ -223,10 +246,14 @@ impl Wanted {
 
 /// What the store has kept of them, read where it may take its time.
 async fn read(api: &Api, wanted: Vec<Wanted>) -> Result<Vec<Samples>, Refusal> {
-    let store = api.store.clone();
-    let work = move || wanted.iter().map(|one| store.samples_of(&one.history, Some(&one.groups))).collect();
-    let read: Result<Result<Vec<Samples>, _>, _> = spawn_blocking(work).await;
     let failed = |error: String| Refusal::NotReady(format!("history cannot be read at present: {error}"));
+    let turn = READERS.acquire().await.map_err(|error| failed(error.to_string()))?;
+    let store = api.store.clone();
+    let work = move || {
+        let _turn = turn;
+        wanted.iter().map(|one| store.samples_of(&one.history, Some(&one.groups))).collect()
+    };
+    let read: Result<Result<Vec<Samples>, _>, _> = spawn_blocking(work).await;
     read.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))
 }
 
@@ -296,7 +323,7 @@ pub(in crate::http) async fn several(
     let clusters: Vec<String> =
         wanted.keys().filter_map(|place| reports.get(*place)).map(|told| told.report.cluster.name.clone()).collect();
     let samples = read(&api, wanted.into_values().collect()).await?;
-    let steps = Steps::new(between, asked.step, SPARKLINE, &samples, api.clock.now());
+    let steps = Steps::new(between, asked.step, SPARKLINE, &samples, api.clock.now()).for_groups(places.len())?;
     let mut groups = Vec::new();
     for (cluster, samples) in clusters.iter().zip(samples) {
         let mut of_groups: BTreeMap<String, Vec<_>> = BTreeMap::new();

@@ -28,7 +28,7 @@ const PING: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_secs(60);
 
 /// How long a client has to take the reason why it is dropped.
-const FAREWELL: Duration = Duration::from_secs(1);
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// The longest message that a client may send: there is nothing to say.
 const LONGEST: usize = 4_096;
@@ -43,7 +43,7 @@ pub(super) async fn group(
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Refusal> {
-    own_page(&headers, &api.origins)?;
+    own_page(&headers, Some(&api.origins))?;
     let (Told { monitor, .. }, _) = view.group(watched.cluster_id.as_deref(), &group_id)?;
     let upgrade = upgrade.map_err(|error| Refusal::Wrong(format!("ask for this as a WebSocket: {error}")))?;
     let (interval, namespaces) = (watched.interval(), [monitor.name.namespace.clone()].into());

@@ -16,6 +16,7 @@ use openssl::ssl::{SslConnector, SslMethod, SslVerifyMode};
 use openssl::x509::{X509, X509NameBuilder};
 use tokio_openssl::SslStream;
 
+use super::connections::Peer;
 use super::*;
 
 /// A certificate of its own authority and its key, in PEM; its name is told by who answers with it.

@@ -118,9 +118,9 @@ async fn a_snapshot_comes_at_once_and_with_each_report_after_what_has_happened()
 #[tokio::test]
 async fn with_an_interval_snapshots_come_by_the_clock_and_events_at_once() {
     let server = sampled().await;
+    let begun = std::time::Instant::now();
     let mut socket = open(&server, &format!("{PATH}?interval=1&cluster_id=abc"), None).await.unwrap();
     until_snapshot(&mut socket).await;
-    let begun = std::time::Instant::now();
     post(&server, 60, |report| report.groups[1].state = Some(State::Offline));
     assert_eq!(next(&mut socket).await["type"], "consumer.state_changed");
     for _ in 0..2 {

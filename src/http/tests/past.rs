@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::answers::Bare;
+use super::api::history::READERS;
 use super::*;
 use crate::crd::sampling::Sampling;
 use crate::kafka::Cluster;
@@ -103,4 +104,30 @@ async fn the_past_of_those_groups_is_told_that_are_asked_for() {
     assert_eq!((ids(&rest), &rest["next_cursor"]), (vec!["search-index".into()], &Value::Null));
     let twice = bare.get("/api/v1/consumers/history?step=1m&step=2m").await;
     assert_eq!((twice.status, twice.json()["detail"].as_str().unwrap()), (422, "step: write it once"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_that_makes_too_many_points_is_refused() {
+    let bare = sampled().await;
+    bare.clock.step(14 * 3_600_000 - 12 * MINUTE);
+    let ask = async |query: &str| bare.get(&format!("/api/v1/consumers/history?{query}")).await;
+    let refused = ask("step=1").await;
+    let why = "step: write 2s or longer for 4 groups over this time, which have 200000 points at most";
+    assert_eq!((refused.status, refused.json()["detail"].as_str().unwrap()), (422, why));
+    for good in ["step=2", "step=1&limit=3", "", "limit=1000"] {
+        assert_eq!(ask(good).await.status, 200, "{good}");
+    }
+    assert_eq!(ask(&format!("step=1&from={}", time(60))).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reads_of_the_past_waits_for_a_turn() {
+    let bare = Bare::sampled();
+    let turns = READERS.acquire_many(4).await.unwrap();
+    let path = "/api/v1/consumers/groups/orders-shipper/history";
+    let mut answer = std::pin::pin!(bare.get(path));
+    assert!(tokio::time::timeout(Duration::from_millis(100), &mut answer).await.is_err());
+    assert_eq!(bare.get("/api/v1/clusters").await.status, 200, "others do not");
+    drop(turns);
+    assert_eq!(answer.await.status, 200);
 }
