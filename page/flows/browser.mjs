@@ -155,8 +155,11 @@ export async function below(prefix, url) {
   return { url: `http://127.0.0.1:${server.address().port}${prefix}`, end };
 }
 
-/** A page of its own. `complaints` are what the console and the page had to say; `asked` is every address it asked for. */
-export async function open(browser, url, { width = 1280, height = 900, scheme = "light" } = {}) {
+/**
+ * A page of its own, in which `before` runs before anything else. `complaints` are what the console and the page had to say;
+ * `asked` is every address it asked for.
+ */
+export async function open(browser, url, { width = 1280, height = 900, scheme = "light", before = () => {} } = {}) {
   const context = await browser.createBrowserContext();
   const page = await context.newPage();
   const [complaints, asked] = [[], []];
@@ -170,6 +173,7 @@ export async function open(browser, url, { width = 1280, height = 900, scheme = 
   await page.setViewport({ width, height, deviceScaleFactor: phone ? 2 : 1, isMobile: phone, hasTouch: phone });
   await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
   page.setDefaultTimeout(20_000);
+  await page.evaluateOnNewDocument(before);
   await page.goto(url, { waitUntil: "domcontentloaded" });
   await page.waitForSelector("main h1");
   return { page, complaints, asked, close: () => context.close() };

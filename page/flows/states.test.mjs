@@ -188,3 +188,46 @@ test("a topic that goes while one looks at it leaves its last figures and a word
   assert.ok((await texts(page, ".logs li")).length > 0);
   await close();
 });
+
+test("a device whose clock is five minutes slow tells how old the figures are all the same", PATIENCE, async () => {
+  const before = () => {
+    const right = Date.now;
+    Date.now = () => right() - 300_000;
+    // The stream is heard before the first answer, which knows the server's clock.
+    const ask = fetch;
+    globalThis.fetch = async (...what) => (await new Promise((done) => setTimeout(done, 1500)), ask(...what));
+  };
+  const { page, complaints, close } = await open(browser, cluster.url, { before });
+  await page.waitForSelector(".freshness .faint");
+  // The page's clock goes on once a second: this is by what it has heard.
+  await page.evaluate(() => new Promise((done) => setTimeout(done, 1500)));
+  assert.match(await text(page, ".freshness .faint"), /^(just now|\d+ s ago)$/);
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test("a topic that a group has left is told from one that it reads", PATIENCE, async () => {
+  const before = () => {
+    const ask = fetch;
+    globalThis.WebSocket = class {
+      close() {}
+    };
+    globalThis.fetch = async (...what) => {
+      const answer = await ask(...what);
+      if (!/groups\/audit\?/.test(what[0])) return answer;
+      const group = await answer.json();
+      group.topics.unshift({ ...group.topics[0], topic: "left-behind", abandoned: true, abandoned_partitions: 1 });
+      return new Response(JSON.stringify(group), { headers: answer.headers });
+    };
+  };
+  const { page, complaints, close } = await open(browser, `${cluster.url}#/groups/demo/audit`, { before });
+  await page.waitForSelector(".dense tbody .link");
+  assert.notEqual(await text(page, ".hero-where a"), "left-behind", "its age is not the group's");
+  const rows = await texts(page, ".dense tbody tr:has(.link) th");
+  assert.deepEqual(rows.map((row) => row.endsWith("not read any more")), [true, false]);
+  await page.click(".dense tbody .link");
+  await shows(page, ".remarks", "do not read this topic any more");
+  assert.ok(!(await text(page, ".remarks")).includes("while others advance"));
+  assert.deepEqual(complaints, []);
+  await close();
+});

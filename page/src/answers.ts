@@ -165,6 +165,8 @@ export interface GroupTopic {
   max_lag_records: number | null;
   partitions_without_commit: number;
   abandoned_partitions: number;
+  /** The group has left the topic: it is out of the group's state, ages and advice. */
+  abandoned: boolean;
   consume_rate: number | null;
   produce_rate: number | null;
   drain_seconds: number | null;

@@ -29,7 +29,10 @@ const tell = (listeners: Set<Listener>) => listeners.forEach((listener) => liste
 /** The server's time of an answer: a phone's clock may be off by minutes. The header has whole seconds. */
 export function heard(date: string | null): void {
   const off = (date ? Date.parse(date) : NaN) - Date.now();
+  const before = skew;
   skew = Math.abs(off) > 2000 ? off : 0;
+  // A lead that was taken by another clock would count the difference twice.
+  if (Math.abs(skew - before) > 2000) lead = 0;
 }
 
 /** A time that a report carries is never in the future: a demo's clock may run faster than any other. */

@@ -134,7 +134,7 @@ export const ANOMALIES: Record<string, string> = {
   timestamps_late: "records arrive later than their timestamps say",
   record_hidden: "no time leads to the record",
   log_truncated: "the log was truncated",
-  abandoned: "stands still while others advance, and no member has it",
+  abandoned: "stands still and no member has it, while the group goes on elsewhere",
 };
 
 /** The states that Kafka has for a group. */

@@ -71,9 +71,10 @@ function Path({ cluster }: { cluster: string }) {
   );
 }
 
-/** The topic that holds the group's oldest data. */
+/** The topic that holds the group's oldest data; one that the group has left only where there is no other. */
 function worstTopic(topics: GroupTopic[]): GroupTopic | undefined {
-  return topics.reduce<GroupTopic | undefined>((worst, one) => ((one.max_lag_seconds ?? -1) > (worst?.max_lag_seconds ?? -1) || !worst ? one : worst), undefined);
+  const age = (one: GroupTopic) => (one.abandoned ? -2 : (one.max_lag_seconds ?? -1));
+  return topics.reduce<GroupTopic | undefined>((worst, one) => (worst && age(worst) >= age(one) ? worst : one), undefined);
 }
 
 function Head({ group, now }: { group: Group; now: number }) {
@@ -190,6 +191,7 @@ function Topics({ group }: { group: Group }) {
                       <button type="button" class="link" aria-pressed={one === shown} onClick={() => choose(one.topic)}>
                         {one.topic}
                       </button>
+                      {one.abandoned && <span class="faint"> not read any more</span>}
                     </th>
                     <td><StateWord state={one.state} /></td>
                     <td class="right"><Age seconds={one.max_lag_seconds} bound={one.bound_seconds} /></td>
@@ -217,7 +219,7 @@ function Topics({ group }: { group: Group }) {
 function Remarks({ topic }: { topic: GroupTopic }) {
   const remarks = [
     topic.stuck_partitions ? `${plural(topic.stuck_partitions, "partition is", "partitions are")} stuck.` : "",
-    topic.abandoned_partitions ? `${plural(topic.abandoned_partitions, "partition stands", "partitions stand")} still while others advance, and ${topic.abandoned_partitions === 1 ? "is" : "are"} not in the maximum.` : "",
+    topic.abandoned ? "Its members do not read this topic any more: it is in neither the group’s state nor its age." : standing(topic.abandoned_partitions),
     topic.partitions_without_commit ? `${plural(topic.partitions_without_commit, "partition has", "partitions have")} no committed offset.` : "",
   ].filter(Boolean);
   if (remarks.length === 0) return null;
@@ -226,4 +228,8 @@ function Remarks({ topic }: { topic: GroupTopic }) {
       <Shape of="warning" /> {remarks.join(" ")}
     </p>
   );
+}
+
+function standing(abandoned: number): string {
+  return abandoned ? `${plural(abandoned, "partition stands", "partitions stand")} still while others advance, and ${abandoned === 1 ? "is" : "are"} not in the maximum.` : "";
 }
