@@ -43,11 +43,14 @@ pub struct Progress {
     pub gap_from: Option<Millis>,
     /// Sum of the committed offsets at the last good sample.
     pub committed_sum: Offset,
+    /// That of a former life of the topic, which was seen to have ended with a restart; until the next good sample.
+    pub former_sum: Option<Offset>,
     /// The last ages: when, and how old.
     pub ages: VecDeque<(Millis, Millis)>,
     /// One entry a partition.
     pub partitions: Vec<Commit>,
-    /// What stood still for long enough at the last good sample to be left out of the maximum, by partition.
+    /// What stood still for long enough at the last good sample to be left out of the maximum, and what was committed on a
+    /// former life of the topic, by partition.
     pub standing: Vec<Standing>,
     /// Whether the group, when that was last known, had left the topic: its members had partitions, and none of it.
     pub left: bool,
@@ -87,7 +90,7 @@ pub struct Commit {
     pub anchors: [Option<Anchor>; 2],
 }
 
-/// A partition that has stood still for long enough.
+/// A partition that stands still, and what is to be remembered of that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
     /// The partition.
@@ -96,6 +99,9 @@ pub struct Standing {
     pub committed: Offset,
     /// Since when it has not moved.
     pub since: Millis,
+    /// Whether the topic was deleted and created again since it last moved.
+    #[serde(default)]
+    pub former: bool,
 }
 
 /// Offsets at an earlier time.
@@ -125,6 +131,11 @@ pub struct Rates {
 }
 
 impl Progress {
+    /// The sum of the committed offsets.
+    pub fn sum(&self) -> Offset {
+        self.partitions.iter().filter_map(|commit| commit.committed).fold(0, Offset::saturating_add)
+    }
+
     /// The second longest of the last gaps in which an advance was to be expected, so that one outage does not count;
     /// 0 while unknown.
     pub fn commit_interval(&self) -> Millis {
@@ -165,21 +176,22 @@ impl Progress {
             former: commit.committed.is_some(),
             ..Commit::default()
         };
-        let partitions = self.partitions.iter().map(former).collect();
-        *self = Self { partitions, unsaved: true, ..Self::default() };
+        let partitions: Vec<Commit> = self.partitions.iter().map(former).collect();
+        let former_sum = (self.restored && partitions.is_empty()).then_some(self.committed_sum);
+        *self = Self { partitions, former_sum, unsaved: true, ..Self::default() };
     }
 
-    /// Takes note of the partitions that have stood still for long enough.
+    /// Takes note of the partitions that stand still.
     pub fn stand(&mut self, found: impl Iterator<Item = Partition>) {
         let (mut known, mut same) = (self.standing.iter(), true);
         let mut standing = Vec::new();
         for partition in found {
             let commit = usize::try_from(partition).ok().and_then(|index| self.partitions.get(index));
-            let Some((committed, since)) = commit.and_then(|commit| Some((commit.committed?, commit.still_since)))
-            else {
-                continue;
+            let told = |commit: &Commit| {
+                let (committed, since, former) = (commit.committed?, commit.still_since, commit.former);
+                Some(Standing { partition, committed, since, former })
             };
-            let now = Standing { partition, committed, since };
+            let Some(now) = commit.and_then(told) else { continue };
             same &= known.next() == Some(&now);
             standing.push(now);
         }
@@ -216,8 +228,8 @@ impl Progress {
             }
             if let Some(commit) = self.partitions.get_mut(index) {
                 let (committed, read) = (Some(standing.committed), commit.read.max(standing.since));
-                *commit =
-                    Commit { committed, read, still_since: standing.since, still_samples: LONG, ..commit.clone() };
+                let Standing { since: still_since, former, .. } = *standing;
+                *commit = Commit { committed, read, still_since, still_samples: LONG, former, ..commit.clone() };
             }
         }
     }

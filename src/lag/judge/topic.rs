@@ -66,8 +66,11 @@ pub fn judge(progress: &mut Progress, sample: Sample<'_>) -> GroupTopic {
     let oldest = oldest(&verdicts);
     if sample.commits.is_some() {
         judge_state(progress, sample, &moves, &verdicts);
-        let left_out = verdicts.iter().zip(0..).filter(|(verdict, _)| !verdict.counts());
-        progress.stand(left_out.map(|(_, partition)| partition));
+        let former = progress.partitions.iter().map(|commit| commit.former);
+        let standing =
+            verdicts.iter().zip(former).zip(0..).filter(|((verdict, former), _)| !verdict.counts() || *former);
+        let standing: Vec<Partition> = standing.map(|(_, partition)| partition).collect();
+        progress.stand(standing.into_iter());
         progress.aged(sample.now, oldest.and_then(|v| v.estimate).and_then(|e| e.lag));
     }
     summary(progress, sample, &verdicts)
@@ -97,8 +100,12 @@ fn take_commits(progress: &mut Progress, sample: Sample<'_>) -> Vec<Option<Offse
         }
     }
     // How far each partition had come is not stored; all of them together are.
-    let sum = || progress.partitions.iter().filter_map(|commit| commit.committed).fold(0, Offset::saturating_add);
-    if moves.iter().flatten().any(|by| *by > 0) || progress.restored && sum() > progress.committed_sum {
+    let sum = progress.sum();
+    if progress.former_sum.take().is_some_and(|before| before > 0 && before == sum) {
+        let known = progress.partitions.iter_mut().filter(|commit| commit.committed.is_some());
+        known.for_each(|commit| commit.former = true);
+    }
+    if moves.iter().flatten().any(|by| *by > 0) || progress.restored && sum > progress.committed_sum {
         progress.advanced(sample.now);
     }
     moves
@@ -106,7 +113,7 @@ fn take_commits(progress: &mut Progress, sample: Sample<'_>) -> Vec<Option<Offse
 
 fn judge_state(progress: &mut Progress, sample: Sample<'_>, moves: &[Option<Offset>], verdicts: &[Verdict]) {
     let Sample { policy, now, .. } = sample;
-    let sum = progress.partitions.iter().filter_map(|commit| commit.committed).fold(0, Offset::saturating_add);
+    let sum = progress.sum();
     // What waits on a partition whose broker is silent cannot be read at present, or was never seen.
     let waiting = verdicts.iter().any(|verdict| verdict.waiting && verdict.stale.is_none());
     let unseen =

@@ -56,7 +56,7 @@ pub(super) const FAMILIES: &[Family] = &[
     ),
     Family::gauge(
         "highwater_group_topic_abandoned_partitions",
-        "Partitions that stand still while others advance, and that no member has; they are not in the maximum.",
+        "Partitions that no member has, and that stand still while the group goes on elsewhere; they are not in the maximum.",
         Source::Topic(|topic, rows| rows.put(Some(topic.abandoned_partitions))),
     ),
     Family::gauge(
