@@ -27,6 +27,10 @@ const PARTITIONS: i32 = 100;
 /// Records of a partition of a real cluster, at most.
 const RECORDS: i64 = 10;
 
+/// Records a second on each partition of a simulated cluster, and milliseconds between two commits.
+const RATE: f64 = 10.0;
+const COMMITS: i64 = 100;
+
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
 
@@ -78,20 +82,20 @@ pub(crate) fn simulate(size: Size) {
     }
 }
 
-/// Topics with a record a second on each partition for a week. Of ten groups seven keep up and commit every five
-/// seconds, one reads too slowly, and two have stopped.
+/// Topics with ten records a second on each partition for a week. Of ten groups seven keep up and one reads too slowly; these
+/// commit ten times a second, so that every one of their offsets moves between two samples. Two have stopped.
 fn cluster(size: Size, now: i64) -> Cluster {
     let mut cluster = Cluster::new("scale", 3);
     for topic in 0..size.topics {
         let logs = (0..PARTITIONS)
-            .map(|partition| Log::new(now - 7 * DAY + i64::from(partition) * 7, Traffic::Steady { per_second: 1.0 }));
+            .map(|partition| Log::new(now - 7 * DAY + i64::from(partition) * 7, Traffic::Steady { per_second: RATE }));
         cluster.create_topic(&format!("{TOPICS}{topic:04}"), 3, logs.collect());
     }
     for group in 0..size.groups {
         let since = now - 6 * DAY - group as i64 % 97 * 1_000;
         let story = match group % 10 {
-            0..7 => Story::new(since, vec![Phase::keeps_up(365 * DAY, 4)]).committing_every(5_000),
-            7 => Story::new(since, vec![Phase::reads(365 * DAY, 4, 0.99)]).committing_every(5_000),
+            0..7 => Story::new(since, vec![Phase::keeps_up(365 * DAY, 4)]).committing_every(COMMITS),
+            7 => Story::new(since, vec![Phase::reads(365 * DAY, 4, RATE * 0.99)]).committing_every(COMMITS),
             _ => Story::new(since, vec![Phase::keeps_up(6 * DAY - group as i64 % 89 * HOUR, 4)]),
         };
         let topic = format!("{TOPICS}{:04}", group % size.topics);

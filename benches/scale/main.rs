@@ -101,8 +101,9 @@ fn scrape(sampler: &mut Other, address: &str, sampled: &mut Sampled) -> Cost {
     let wall = begun.elapsed().as_secs_f64();
     sampler.say("cpu");
     let cpu = sampler.line().parse::<f64>().unwrap() - before;
-    let series = b"\nkafka_consumergroup_group_lag{";
-    sampled.series = answer.windows(series.len()).filter(|window| window == series).count();
+    let count = |series: &[u8]| answer.windows(series.len()).filter(|window| *window == series).count();
+    sampled.aged = count(b"\nkafka_consumergroup_group_lag_seconds{");
+    sampled.series = count(b"\nkafka_consumergroup_group_lag{");
     sampled.scraped_bytes = answer.len();
     Cost { wall, cpu }
 }

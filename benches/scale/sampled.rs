@@ -33,9 +33,22 @@ pub(crate) struct Sampled {
     pub(crate) peak: u64,
     pub(crate) groups: usize,
     pub(crate) partitions: usize,
-    /// Partition series of one metric in the scrape, and bytes of all.
+    /// How exact the ages of what lags are.
+    pub(crate) ages: Ages,
+    /// Series of the age of partitions in the scrape, of their records not read, and bytes of all.
+    pub(crate) aged: usize,
     pub(crate) series: usize,
     pub(crate) scraped_bytes: usize,
+}
+
+/// The ages of partitions before which something waits.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(crate) struct Ages {
+    pub(crate) count: usize,
+    /// How many are lower bounds only.
+    pub(crate) at_least: usize,
+    /// How far the others may be off, in seconds: median, 95th percentile, and largest.
+    pub(crate) bounds: [f64; 3],
 }
 
 impl Sampled {

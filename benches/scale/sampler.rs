@@ -17,7 +17,7 @@ use highwater::lag::history::{Fact, Run};
 use highwater::lag::judge::{Heading, judge};
 use highwater::lag::memory::Memory;
 use highwater::lag::policy::Policy;
-use highwater::lag::report::{Detail, MonitorName};
+use highwater::lag::report::{Detail, MonitorName, Report};
 use highwater::monitor::objective::Objective;
 use highwater::monitor::sample::sharpen;
 use highwater::output::prometheus::exposition::exposition;
@@ -27,7 +27,7 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio_util::sync::CancellationToken;
 
 use super::fixture::{GROUPS, TOPICS};
-use super::sampled::{Cost, Sampled};
+use super::sampled::{Ages, Cost, Sampled};
 
 /// The longest time that one sample may take on the network.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -128,6 +128,7 @@ impl Sampler {
         sampled.store = lap.cost();
         sampled.stored = number("/proc/self/io", "wchar:") - written;
         sampled.groups = report.groups.len();
+        sampled.ages = ages(&report);
         sampled.partitions = self.memory.topics.values().map(|topic| topic.partitions.len()).sum();
         let pulse = Pulse { cluster_name: "bench".into(), history: "bench".into(), ..Pulse::default() };
         self.board.post(&name(), Arc::new(report), pulse);
@@ -156,6 +157,17 @@ impl Sampler {
         }
         rows
     }
+}
+
+fn ages(report: &Report) -> Ages {
+    let topics = report.groups.iter().flat_map(|group| group.topics.iter().flatten());
+    let lines = topics.flat_map(|topic| topic.partitions.iter().flatten());
+    let lagging: Vec<_> = lines.filter(|line| line.lag_records.is_some_and(|lag| lag > 0)).collect();
+    let mut bounds: Vec<f64> = lagging.iter().filter_map(|line| line.bound_seconds).collect();
+    bounds.sort_unstable_by(f64::total_cmp);
+    let rank =
+        |share: f64| bounds.get(((bounds.len() as f64 * share).ceil() as usize).max(1) - 1).copied().unwrap_or(0.0);
+    Ages { count: lagging.len(), at_least: lagging.len() - bounds.len(), bounds: [rank(0.5), rank(0.95), rank(1.0)] }
 }
 
 fn name() -> MonitorName {
