@@ -139,7 +139,7 @@ impl Admin {
         ask: Ask,
         call: impl FnOnce(*mut sys::rd_kafka_t, *const sys::rd_kafka_AdminOptions_t, *mut sys::rd_kafka_queue_t),
     ) -> Pending<Event> {
-        let (number, receiver) = self.hub().expect();
+        let (number, receiver) = self.hub().new_call();
         let sent = self.hub().clock.now();
         // SAFETY: options live until they are destroyed below; calls copy them. The opaque is a number.
         unsafe {

@@ -36,7 +36,7 @@ impl Hub {
     }
 
     /// A new call, by its number, which is not 0, and where its answer will come.
-    pub(super) fn expect(&self) -> (usize, oneshot::Receiver<Arrival>) {
+    pub(super) fn new_call(&self) -> (usize, oneshot::Receiver<Arrival>) {
         let (sender, receiver) = oneshot::channel();
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(call, sender);

@@ -57,6 +57,21 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// Nothing is known yet but how old the figures are.
+    fn unknown(stale: Option<Millis>) -> Self {
+        Self {
+            estimate: None,
+            lag_records: None,
+            records_lost: 0,
+            blocked_records: 0,
+            stale,
+            stuck: None,
+            anomalies: Anomalies::default(),
+            waiting: false,
+            rates: None,
+        }
+    }
+
     /// Whether it counts in the topic's ages.
     pub fn counts(&self) -> bool {
         !self.anomalies.leave_out()
@@ -98,17 +113,7 @@ impl Verdict {
 /// Judges one partition. `moved` is by how much the commit moved since the last good sample.
 pub fn judge(memory: &PartitionMemory, commit: &mut Commit, moved: Option<Offset>, context: Context<'_>) -> Verdict {
     let Context { policy, now, .. } = context;
-    let mut verdict = Verdict {
-        estimate: None,
-        lag_records: None,
-        records_lost: 0,
-        blocked_records: 0,
-        stale: stale(memory, commit, context),
-        stuck: None,
-        anomalies: Anomalies::default(),
-        waiting: false,
-        rates: None,
-    };
+    let mut verdict = Verdict::unknown(stale(memory, commit, context));
     let Some(committed) = commit.committed else {
         // Before it was read for the first time, nobody knows whether there is one.
         verdict.estimate = (context.fresh || commit.read > 0).then_some(NO_COMMIT);
