@@ -75,10 +75,13 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - { kind: ServiceAccount, name: {{ include "highwater.serviceAccount" . | quote }}, namespace: {{ .Release.Namespace | quote }} }
 {{- end }}
 
-{{/* The environment of the operator: the proxy, and what values add. */}}
+{{/* The environment of the operator: its pod, which it labels where others stand by, the proxy, and what values add. */}}
 {{- define "highwater.env" -}}
 {{- $proxy := dict "HTTP_PROXY" .Values.proxy.http "HTTPS_PROXY" .Values.proxy.https "NO_PROXY" .Values.proxy.noProxy -}}
-{{- $env := list (dict "name" "HIGHWATER_POD" "valueFrom" (dict "fieldRef" (dict "fieldPath" "metadata.name"))) -}}
+{{- $env := list -}}
+{{- if gt (int .Values.replicas) 1 -}}
+{{- $env = append $env (dict "name" "HIGHWATER_POD" "valueFrom" (dict "fieldRef" (dict "fieldPath" "metadata.name"))) -}}
+{{- end -}}
 {{- range $name, $value := $proxy }}
 {{- if $value }}{{ $env = append $env (dict "name" $name "value" $value) }}{{ end }}
 {{- end }}
