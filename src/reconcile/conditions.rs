@@ -287,16 +287,30 @@ fn slo_met(facts: Facts<'_>) -> Option<Finding> {
     let (report, _) = facts.figures()?;
     let objective = facts.objective?;
     let groups = report.groups.iter().map(|group| (&*group.group_id, of_group(group, objective)));
-    Some(judged(groups.collect(), objective.bounds().min_compliance_percent))
+    let judged = judged(groups.collect(), objective.bounds().min_compliance_percent);
+    Some(judged.unwrap_or_else(|| nothing_to_judge(report)))
 }
 
-/// What the groups come to: one of them is enough to miss the objective, however many keep it.
-fn judged(mut groups: Vec<(&str, Compliance)>, wanted: u32) -> Finding {
+/// Why no partition counts.
+fn nothing_to_judge(report: &Report) -> Finding {
+    let topics = report.groups.iter().flat_map(|group| group.topics.iter().flatten());
+    let mut partitions = topics.flat_map(|topic| topic.partitions.iter().flatten());
+    if partitions.any(|partition| partition.committed_offset.is_some()) {
+        let message =
+            "no partition with a committed offset counts: each one is abandoned, or has a tail that can't be read";
+        return Finding::new(UNKNOWN, "NothingToJudge", message);
+    }
+    Finding::new(UNKNOWN, "NoCommittedOffsets", "no group has a committed offset that could be late")
+}
+
+/// What the groups come to: one of them is enough to miss the objective, however many keep it. `None` where no partition
+/// of theirs counts.
+fn judged(mut groups: Vec<(&str, Compliance)>, wanted: u32) -> Option<Finding> {
     groups.retain(|(_, compliance)| compliance.partitions() > 0);
     let mut all = Compliance::default();
     groups.iter().for_each(|(_, compliance)| all += *compliance);
     if groups.is_empty() {
-        return Finding::new(UNKNOWN, "NoCommittedOffsets", "no group has a committed offset that could be late");
+        return None;
     }
     let percent = |of: Compliance| of.percent().map_or(0, |percent| whole_percent(percent / 100.0));
     let (share, partitions) = (percent(all), counted(all.partitions(), "partition"));
@@ -306,11 +320,11 @@ fn judged(mut groups: Vec<(&str, Compliance)>, wanted: u32) -> Finding {
     late.sort_unstable();
     let late: Vec<String> = late.into_iter().map(|(percent, name)| format!("{name} ({percent} %)")).collect();
     let unknown: Vec<&str> = with(None).map(|(name, _)| *name).collect();
-    match (late.len(), unknown.len()) {
+    Some(match (late.len(), unknown.len()) {
         (0, 0) => Finding::new(TRUE, "WithinLimits", told),
         (0, _) => Finding::new(UNKNOWN, "AgesUnknown", format!("{told}; not known of {}", listed(&unknown))),
         (_, _) => Finding::new(FALSE, "LimitsExceeded", format!("{told}; less in {}", listed(&late))),
-    }
+    })
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ pub(super) struct Operator {
 }
 
 /// Runs until `stop`. Tells `ready` why it is not, and with `None` that it is: it knows every LagMonitor, and leads, or
-/// stands by in a pod that no Service leads to.
+/// stands by in a pod that no Service leads to. A namespace that cannot be listed is no reason while another one can.
 pub async fn run(
     clients: Clients,
     settings: Settings,
@@ -203,16 +203,15 @@ fn deleted(object: &Guarded) -> Option<u64> {
     Some(u64::from(object.meta().deletion_timestamp.is_some()))
 }
 
-/// The LagMonitors of a store for which something new stands on the board.
+/// The LagMonitors of a store for which something new stands on the board, or nothing any more: an older one may have taken
+/// the name.
 fn posts(board: watch::Receiver<Snapshot>, store: Store<Guarded>) -> impl Stream<Item = ObjectRef<Guarded>> {
     unfold((board, Snapshot::default()), async |(mut board, before)| {
         board.changed().await.ok()?;
         let now = board.borrow_and_update().clone();
-        let news: Vec<_> = now
-            .iter()
-            .filter(|(name, posted)| before.get(*name).is_none_or(|before| differs(before, posted)))
-            .map(|(name, _)| reference(name))
-            .collect();
+        let new = now.iter().filter(|(name, posted)| before.get(*name).is_none_or(|before| differs(before, posted)));
+        let off = before.keys().filter(|name| !now.contains_key(*name));
+        let news: Vec<_> = new.map(|(name, _)| name).chain(off).map(reference).collect();
         Some((futures_util::stream::iter(news), (board, now)))
     })
     .flatten()
@@ -259,14 +258,11 @@ impl Operator {
     /// Lets turns begin when every LagMonitor is known, or after a while; says so, and whether it leads.
     async fn gather(&self, ready: impl Fn(Option<&str>)) {
         ready(Some("the list of LagMonitors has not been read yet"));
-        let all = join_all(self.objects.0.iter().map(|watched| watched.known()));
-        let mut all = std::pin::pin!(all);
-        if tokio::time::timeout(GATHER, &mut all).await.is_err() {
-            let unknown = self.objects.unknown().into_iter().collect::<Vec<_>>().join(", ");
-            tracing::warn!("LagMonitors of {unknown} are not known yet; the others go on");
+        let late = |unknown: Vec<&str>| {
+            tracing::warn!("LagMonitors of {} are not known yet; the others go on", unknown.join(", "));
             self.gathered.cancel();
-            all.await;
-        }
+        };
+        self.objects.known(GATHER, late).await;
         self.gathered.cancel();
         let mut leads = self.leads.clone();
         let Settings { lease, pod, .. } = &self.settings;
@@ -351,5 +347,38 @@ impl Operator {
             self.board.say(&name, Said { cluster_name, team, conditions });
             ledgers.insert(name_of(meta), ledger);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use serde_json::json;
+
+    use super::*;
+    use crate::board::Pulse;
+
+    #[test]
+    fn who_is_taken_off_the_board_gets_a_turn_at_once() {
+        let (board, mut writer) = (Board::default(), Writer::default());
+        let named = |name: &str| MonitorName { namespace: "shop".into(), name: name.into() };
+        for name in ["older", "younger"] {
+            let object = json!({
+                "apiVersion": "highwater.dev/v1alpha1",
+                "kind": "LagMonitor",
+                "metadata": { "namespace": "shop", "name": name },
+                "spec": { "brokers": ["kafka:9092"], "clusterName": "orders" }
+            });
+            writer.apply_watcher_event(&watcher::Event::Apply(serde_json::from_value(object).unwrap()));
+        }
+        let mut turns = std::pin::pin!(posts(board.watch(), writer.as_reader()).map(|turn| turn.name));
+        let mut next = || turns.next().now_or_never().flatten();
+        board.post_pulse(&named("younger"), Pulse::default());
+        assert_eq!(next().as_deref(), Some("younger"));
+        board.remove(&named("younger"));
+        board.post_pulse(&named("gone"), Pulse::default());
+        board.post_pulse(&named("older"), Pulse::default());
+        assert_eq!([next().as_deref(), next().as_deref()], [Some("older"), Some("younger")]);
+        assert_eq!(next(), None);
     }
 }

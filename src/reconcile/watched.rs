@@ -2,10 +2,12 @@
 //!
 //! Each watch has a store of its own. What has not been listed yet is unknown, which is not the same as gone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::Stream;
+use futures_util::future::{join_all, select_all};
 use futures_util::stream::unfold;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
@@ -42,7 +44,7 @@ impl Watched {
     }
 
     /// Waits until all of them were listed once.
-    pub(super) async fn known(&self) {
+    async fn known(&self) {
         // The sender lives as long as this.
         let _ = self.listed.subscribe().wait_for(|times| *times > 0).await;
     }
@@ -86,8 +88,17 @@ impl Objects {
         self.0.iter().filter(watches).any(|watched| watched.is_known())
     }
 
-    /// The namespaces that have not been listed yet.
-    pub(super) fn unknown(&self) -> BTreeSet<&str> {
+    /// Waits until all LagMonitors are known. After `patience` those of one namespace will do, for another may never be
+    /// listed; then `late` is told which have not been.
+    pub(super) async fn known(&self, patience: Duration, late: impl FnOnce(Vec<&str>)) {
+        let known = || self.0.iter().map(|watched| Box::pin(watched.known()));
+        if tokio::time::timeout(patience, join_all(known())).await.is_err() {
+            late(self.unknown());
+            select_all(known()).await;
+        }
+    }
+
+    fn unknown(&self) -> Vec<&str> {
         let unknown = self.0.iter().filter(|watched| !watched.is_known());
         unknown.map(|watched| watched.namespace.as_deref().unwrap_or("all namespaces")).collect()
     }
@@ -118,5 +129,22 @@ pub(super) fn is_older(one: &ObjectMeta, other: &ObjectMeta) -> bool {
     match created(one).cmp(&created(other)) {
         std::cmp::Ordering::Equal => names(one) < names(other),
         ordering => ordering.is_lt(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_namespace_that_is_never_listed_holds_up_no_other() {
+        let watched = ["shop", "forbidden"].map(|name| Arc::new(Watched::new(Some(name.into()), &Writer::default())));
+        let objects = Objects(watched.to_vec());
+        let none = objects.known(Duration::ZERO, |unknown| assert_eq!(unknown, ["shop", "forbidden"]));
+        assert!(tokio::time::timeout(Duration::from_millis(50), none).await.is_err(), "of nobody anything is known");
+        watched[0].list();
+        objects.known(Duration::ZERO, |unknown| assert_eq!(unknown, ["forbidden"])).await;
+        watched[1].list();
+        objects.known(Duration::from_secs(60), |_| panic!("all are known")).await;
     }
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::*;
+use crate::lag::anomaly::Anomaly;
 use crate::lag::reason::{Reason, Scope};
-use crate::lag::report::{Report, State};
+use crate::lag::report::{GroupPartition, Report, State};
 use crate::output::sample;
 
 /// Noon of 1 March 2026, and a bit: Kubernetes has no milliseconds.
@@ -288,6 +289,22 @@ fn one_group_misses_the_objective_for_all_and_ready_never_changes_with_it() {
     let posted = sampled(Report { groups: vec![], ..calm() }, 1.0);
     let nobody = conditions(facts(Some(&posted), &objective(json!({}))), &[], NOON);
     assert_eq!(brief(&nobody[3..]), "SLOMet=Unknown/NoCommittedOffsets");
+}
+
+#[test]
+fn committed_offsets_that_do_not_count_are_said_to_be_there() {
+    let objective = objective(json!({}));
+    let judged = |committed: Option<i64>, anomalies: &[Anomaly]| {
+        let partition = sample::partition(0, committed, 100, None);
+        let partition = GroupPartition { anomalies: anomalies.iter().copied().collect(), ..partition };
+        let groups = vec![sample::group("a", vec![sample::topic("orders", None, vec![partition])], None)];
+        let posted = sampled(Report { groups, ..calm() }, 1.0);
+        brief(&conditions(facts(Some(&posted), &objective), &[], NOON)[3..])
+    };
+    assert_eq!(judged(Some(90), &[]), "SLOMet=True/WithinLimits");
+    assert_eq!(judged(Some(90), &[Anomaly::Abandoned]), "SLOMet=Unknown/NothingToJudge");
+    assert_eq!(judged(Some(90), &[Anomaly::TailUnreadable]), "SLOMet=Unknown/NothingToJudge");
+    assert_eq!(judged(None, &[]), "SLOMet=Unknown/NoCommittedOffsets");
 }
 
 #[test]
