@@ -165,7 +165,7 @@ pub(super) struct Operator {
     /// LagMonitor says where it may not names it [default: the command makes a Role first].
     #[arg(long, value_name = "NAME", value_parser = values::role, env = "HIGHWATER_SECRETS_ROLE")]
     pub(super) secrets_role: Option<String>,
-    /// The kubeconfig file [default: the pod's ServiceAccount, else $KUBECONFIG or ~/.kube/config].
+    /// The kubeconfig file [default: $KUBECONFIG or ~/.kube/config, else the pod's ServiceAccount].
     #[arg(long, value_name = "FILE", env = "HIGHWATER_KUBECONFIG")]
     pub(super) kubeconfig: Option<PathBuf>,
     /// The context of the kubeconfig [default: its current one].
@@ -189,7 +189,7 @@ pub(super) struct Operator {
     #[arg(
         long,
         value_name = "ADDRESS",
-        default_value = "0.0.0.0:8080",
+        default_value = "127.0.0.1:8080",
         value_parser = values::address,
         env = "HIGHWATER_LISTEN"
     )]

@@ -13,7 +13,7 @@ use crate::output::listed::{Layout, Listed, oldest, render};
 use crate::output::word::word as text;
 use crate::remote::{Direct, Error, Proxied, Server, Service, Token, segment};
 
-/// Where `run` and `demo` serve.
+/// Where `run`, `operator` and `demo` serve.
 const HERE: &str = "http://127.0.0.1:8080";
 
 /// Where the chart puts the operator, when release and namespace are called as in the README.

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Usage;
 use super::arguments::{Auth, Keeping};
+use super::kubeconfig::config;
 use crate::access::{Access, Reviewer, TokenFile};
 use crate::board::Board;
 use crate::clock::Clock;
@@ -29,7 +30,7 @@ pub(super) struct Serving {
 }
 
 /// Opens the database and begins to serve, not ready yet for want of `awaited`. `api_server` judges who may see what,
-/// where it is to; without it, that of the pod or the kubeconfig.
+/// where it is to; without it, that of $KUBECONFIG or ~/.kube/config, else that of the pod.
 pub(super) async fn serve(
     keeping: &Keeping,
     listen: SocketAddr,
@@ -106,7 +107,7 @@ async fn access(keeping: &Keeping, api_server: Option<kube::Client>) -> anyhow::
         (Auth::Kubernetes, None) => {
             let client = match api_server {
                 Some(client) => client,
-                None => kube::Client::try_default().await.context("--auth kubernetes: no API server")?,
+                None => kube::Client::try_from(config(None, None).await.context("--auth kubernetes")?)?,
             };
             Access::Kubernetes(Arc::new(Reviewer::new(client)))
         }
