@@ -80,7 +80,7 @@ fn the_first_look_is_exact() {
     let wide: Vec<_> = lagging.iter().filter(|c| c.bound.is_none_or(|bound| bound > c.wanted())).collect();
     assert!(wide.len() * 20 <= lagging.len(), "{} of {} bounds are wide: {wide:#?}", wide.len(), lagging.len());
     assert_eq!(report["sampling"]["coverage"], 1.0);
-    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert!(took < Duration::from_secs(15), "{took:?}");
 }
 
 #[test]

@@ -20,7 +20,7 @@ use crate::producer::LiveProducer;
 use crate::truth::{generated, group, line};
 use crate::wait::{eventually, eventually_some};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A monitor of everything that begins with `prefix`, a sample a second, held against this objective.
 fn watch(prefix: &str, slo: &str) -> Monitor {
@@ -56,13 +56,14 @@ fn ten_rebalances_bring_the_score_to_zero_and_rest_brings_it_back() {
     let prefix = unique("rebalances");
     client.create(&prefix, 2, &[]);
     client.commit(&prefix, &prefix, &[(0, 0), (1, 0)]);
-    let monitor = watch(&prefix, "rebalanceWindow: 30s");
+    let monitor = watch(&prefix, "rebalanceWindow: 1m");
     let (first, calm) = seen(&monitor, &prefix, "the empty group", |group| group["group_state"] == "Empty");
     assert_eq!((&calm["rebalances"]["count"], &calm["rebalances"]["score"]), (&json!(0), &Value::Null));
 
     let mut members = None;
-    for change in 1..=11 {
-        // The last one stays: nine changes are members that come or go.
+    // More than ten, for the first ones may have left the window when a sample comes late.
+    for change in 1..=13 {
+        // The last one stays.
         members =
             if change % 2 == 1 { Some(LiveConsumer::start(&client.config(), &prefix, &prefix, 100)) } else { None };
         let state = if members.is_some() { "Stable" } else { "Empty" };
@@ -70,9 +71,10 @@ fn ten_rebalances_bring_the_score_to_zero_and_rest_brings_it_back() {
         assert_eq!(found["rebalances"]["count"], change, "{found:#}");
     }
     let (report, found) = seen(&monitor, &prefix, "a score", |group| !group["rebalances"]["score"].is_null());
-    assert!((30_000..33_000).contains(&(generated(&report) - generated(&first))), "after one window");
+    // The window may have begun with the sample before.
+    assert!(generated(&report) - generated(&first) >= 59_000, "after one window");
     let count = found["rebalances"]["count"].as_f64().unwrap();
-    assert!((10.0..=11.0).contains(&count), "{found:#}");
+    assert!((10.0..=13.0).contains(&count), "{found:#}");
     assert_eq!(found["rebalances"]["score"], 0.0);
     let alert_found = alert(&found, "rebalance_instability").unwrap();
     assert_eq!((&alert_found["value"], &alert_found["bound"]), (&json!(0.0), &json!(70.0)));
@@ -182,7 +184,7 @@ fn a_partition_that_is_left_alone_is_stuck_and_over_its_limit_until_it_is_read()
     assert_eq!(found["stuck_partitions"], 1);
     assert_eq!(report["totals"]["stuck_partitions"], 1);
     let waited = line(&report, &prefix, &prefix, 1)["stuck_seconds"].as_f64().unwrap();
-    assert!((10.0..14.0).contains(&waited), "{waited}");
+    assert!((10.0..22.0).contains(&waited), "{waited}");
     assert_eq!(line(&report, &prefix, &prefix, 0)["stuck_seconds"], Value::Null);
     let raised = alert(&found, "stuck_partitions").unwrap().clone();
     assert_eq!(

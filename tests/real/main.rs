@@ -62,6 +62,7 @@ mod specs;
 mod storage;
 mod streams;
 mod suspension;
+mod terminal;
 mod testbed;
 mod traced;
 mod truth;

@@ -43,9 +43,12 @@ fn what_happens_meanwhile_is_told_later() {
     std::thread::sleep(Duration::from_secs(12).saturating_sub(away.elapsed()));
     let log = operator.log();
     let failed = ["EventNotTold", "StatusNotWritten"].map(|reason| log.matches(reason).count());
-    assert!(failed.iter().all(|failed| *failed <= 2), "{failed:?} in {:?}: {log}", away.elapsed());
-    let asked = answered(&operator, 0) - unanswered;
-    assert!(asked <= 60.0, "{asked} requests in {:?}, most of them for the Lease and the watch", away.elapsed());
+    let (asked, away) = (answered(&operator, 0) - unanswered, away.elapsed());
+    assert!(failed.iter().all(|failed| *failed as u64 <= 2 + away.as_secs() / 10), "{failed:?} in {away:?}: {log}");
+    assert!(
+        asked <= 5.0 * away.as_secs_f64(),
+        "{asked} requests in {away:?}, most of them for the Lease and the watch"
+    );
     cluster.start_api_server();
     eventually("the Event is told", 2 * PATIENCE, || {
         let told = events(&cluster, &namespace, "orders");

@@ -87,6 +87,21 @@ fn the_token_is_the_operator_s_alone() {
 }
 
 #[test]
+fn who_leads_is_labelled_where_others_stand_by_and_nowhere_else() {
+    for (replicas, labelled) in [(0, false), (1, false), (2, true)] {
+        let documents = rendered("lag", "streams", &["--set", &format!("replicas={replicas}")]);
+        let selector = &of_kind(&documents, "Service").unwrap()["spec"]["selector"];
+        assert_eq!(selector["highwater.dev/leads"].as_str(), labelled.then_some("true"), "{replicas}: {selector:#}");
+        let operator = pod(&documents)["spec"]["containers"][0].to_string();
+        assert_eq!(operator.contains("HIGHWATER_POD"), labelled, "{replicas}: {operator}");
+        let roles = documents.iter().filter(|document| document["kind"] == "Role");
+        let pods: Vec<_> =
+            roles.flat_map(|role| list(&role["rules"])).filter(|rule| rule["resources"][0] == "pods").collect();
+        assert_eq!(pods.len(), usize::from(labelled), "{replicas}: {pods:?}");
+    }
+}
+
+#[test]
 fn history_without_a_claim_lies_in_a_folder_with_a_limit() {
     let documents = of_set("without-claim");
     let spec = &of_kind(&documents, "StatefulSet").unwrap()["spec"];

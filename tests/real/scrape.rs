@@ -95,7 +95,7 @@ fn metrics_say_what_the_report_says_and_never_wait_for_kafka() {
         );
         coverage == 0.0 && monitor.get("/readyz").0 == 503
     });
-    assert!(slowest < Duration::from_secs(1), "a scrape took {slowest:?}");
+    assert!(slowest < Duration::from_secs(3), "a scrape took {slowest:?}");
     assert!(monitor.get("/readyz").1.contains("default/scrape"), "it says which");
     kafka.thaw();
     eventually("it is ready again", 2 * PATIENCE, || monitor.get("/readyz").0 == 200);
