@@ -7,6 +7,7 @@ mod error;
 mod file;
 mod fold;
 mod load;
+mod memberships;
 mod read;
 mod rows;
 mod save;
@@ -23,6 +24,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 pub use error::Error;
+pub use memberships::Membership;
 pub use read::Samples;
 
 use crate::lag::Millis;

@@ -42,6 +42,14 @@ flow("the overview says how old the oldest data is, within which bound, and whos
   assert.equal(kafkas.reduce((sum, one) => sum + Number(one), 0), totals.groups);
 });
 
+flow("when members of a group came and left stands below its history", {}, async ({ page }) => {
+  await go(page, "/groups/demo/search-index");
+  await page.waitForSelector(".changes summary");
+  assert.match(await text(page, ".changes summary"), /^\d+ changes? of members or assignments, the last .*\d\d:\d\d/);
+  await page.click(".changes summary");
+  assert.match((await texts(page, ".changes li")).at(-1), /^.*\d\d:\d\d.* joined: .+, .+; 2 members$/);
+});
+
 flow("from the overview to a group, to its topic, and back", {}, async ({ page }) => {
   await page.waitForSelector(".worst a");
   await page.evaluate(() => [...document.querySelectorAll(".worst a")].find((link) => link.textContent === "billing").click());

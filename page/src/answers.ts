@@ -194,6 +194,12 @@ export interface History {
   step_seconds: number;
   points: Point[];
   topics: { topic: string; points: Point[] }[];
+  memberships: Membership[];
+}
+
+export interface Membership {
+  time: string;
+  members: { member_id: string; assigned: { topic: string; partitions: number[] }[] }[];
 }
 
 export interface Sparklines {

@@ -107,7 +107,7 @@ pub(super) fn routes() -> ApiRouter<Api> {
         )
         .api_route(
             "/api/v1/consumers/groups/{group_id}/history",
-            get_with(history::one, told("group_history", "The ages of one group over time")),
+            get_with(history::one, told("group_history", "The ages and the members of one group over time")),
         )
         .api_route(
             "/api/v1/consumers/history",

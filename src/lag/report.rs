@@ -177,7 +177,7 @@ pub struct Member {
 }
 
 /// The partitions of one topic that are assigned to one member.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Assignment {
     /// The topic.
     pub topic: Name,

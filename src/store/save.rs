@@ -2,25 +2,22 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, named_params, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior, named_params, params};
 
 use super::error::Error;
+use super::memberships;
 use super::rows::{TopicChanges, changes_to_bytes, conduct_to_bytes, history_to_bytes, samples_to_bytes, state_code};
 use super::{Sample, Saved};
 use crate::lag::history::History;
 use crate::lag::memory::{Memory, TopicMemory};
 use crate::lag::observation::Observation;
 use crate::lag::progress::Progress;
-use crate::lag::report::{Assignment, Group, GroupTopic, Report};
+use crate::lag::report::{GroupTopic, Report};
 use crate::lag::{Millis, Name, Partition, TopicId};
 
 /// Samples in the journal from which folding is due: often enough to keep the file small, seldom
 /// enough to write little more than the journal does.
 const FOLD_AFTER: u32 = 360;
-
-/// Changes of members that are kept of a group, and for how long.
-const MEMBERSHIPS: u32 = 1_000;
-const MEMBERSHIPS_FOR: Millis = 7 * 86_400_000;
 
 /// Writes one sample. With `anew`, nothing that stands there of histories and states is built upon.
 pub(super) fn save(
@@ -50,7 +47,7 @@ pub(super) fn save(
         let Some((id, whole)) = topics.get(name) else { continue };
         write_histories(&transaction, *id, topic, row, *whole)?;
     }
-    memberships(&transaction, monitor, report)?;
+    memberships::save(&transaction, monitor, report)?;
     conducts(&transaction, monitor, memory, anew)?;
     let samples: u32 =
         transaction.query_row("SELECT count(*) FROM journal WHERE monitor_id = ?1", [monitor], |row| row.get(0))?;
@@ -271,51 +268,4 @@ fn conducts(transaction: &Transaction<'_>, monitor: i64, memory: &Memory, anew: 
             .execute(params![monitor, &**group, conduct_to_bytes(conduct, monitor)?])?;
     }
     Ok(())
-}
-
-/// Writes the members of each group whose members or assignments are not those that were written last.
-fn memberships(transaction: &Transaction<'_>, monitor: i64, report: &Report) -> Result<(), Error> {
-    let time = report.generated_at.0;
-    for group in &report.groups {
-        let Some(members) = canonical(group) else { continue };
-        // Compared here: SQLite would make a plan of its own for each members that it is given to compare with.
-        let last: Option<String> = transaction
-            .prepare_cached(
-                "SELECT members FROM memberships WHERE monitor_id = ?1 AND group_id = ?2 ORDER BY id DESC LIMIT 1",
-            )?
-            .query_row(params![monitor, &*group.group_id], |row| row.get(0))
-            .optional()?;
-        if last.as_ref() != Some(&members) {
-            transaction
-                .prepare_cached(
-                    "INSERT INTO memberships (monitor_id, group_id, time, members) VALUES (?1, ?2, ?3, ?4)",
-                )?
-                .execute(params![monitor, &*group.group_id, time, members])?;
-            transaction
-                .prepare_cached(
-                    "DELETE FROM memberships WHERE monitor_id = ?1 AND group_id = ?2 AND id < ?5 AND (time < ?3 OR id IN
-                     (SELECT id FROM memberships WHERE monitor_id = ?1 AND group_id = ?2
-                      ORDER BY id DESC LIMIT -1 OFFSET ?4))",
-                )?
-                .execute(params![
-                    monitor,
-                    &*group.group_id,
-                    time - MEMBERSHIPS_FOR,
-                    MEMBERSHIPS,
-                    transaction.last_insert_rowid()
-                ])?;
-        }
-    }
-    Ok(())
-}
-
-/// Members and assignments as JSON, in an order that does not depend on the broker's.
-fn canonical(group: &Group) -> Option<String> {
-    let mut members: Vec<(&str, Vec<&Assignment>)> =
-        group.members.as_ref()?.iter().map(|member| (&*member.member_id, member.assigned.iter().collect())).collect();
-    members.sort_by(|a, b| a.0.cmp(b.0));
-    for (_, assigned) in &mut members {
-        assigned.sort_by(|a, b| a.topic.cmp(&b.topic));
-    }
-    serde_json::to_string(&members).ok()
 }

@@ -253,8 +253,17 @@ fn members_are_written_when_they_change() {
         let report = cluster.sample(&mut memory, 60_000, &[(Some(5), false)]);
         store.save("m", &mut memory, &report).unwrap();
     }
-    let count = "SELECT count(*) FROM memberships WHERE group_id = 'orders'";
-    assert_eq!(store.inner().connection.query_row(count, [], |row| row.get(0)), Ok(3));
+    let read = |from, to, limit| {
+        let found = store.memberships_of("m", "orders", (from, to), limit).unwrap();
+        found.iter().map(|at| at.members.iter().map(|(id, _)| id.as_str()).collect::<String>()).collect::<Vec<_>>()
+    };
+    let end = cluster.now;
+    assert_eq!(read(0, end, 9), ["ab", "b", "ab"]);
+    assert_eq!(read(end - 90_000, end, 9), ["b", "ab"], "what it was at the beginning, and what came");
+    assert_eq!(read(end, end + 1, 9), ["ab"]);
+    assert_eq!(read(0, end, 1), ["ab"], "the last of more");
+    assert_eq!(read(0, end - 300_000, 9), Vec::<String>::new());
+    assert!(store.memberships_of("m", "other", (0, end), 9).unwrap().is_empty());
 }
 
 #[test]

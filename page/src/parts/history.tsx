@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import type { Group, History as Answer } from "../answers";
 import { address, useAnswer } from "../ask";
 import { now } from "../live";
+import { Changes } from "./changes";
 import { Chart } from "./chart";
 import { Nothing, Pending, Section } from "./frame";
 import { Segments } from "./segments";
@@ -65,6 +66,7 @@ export function History({ cluster, id, group }: Props) {
       {history && points.length > 0 && (
         <Chart points={points} step={history.step_seconds} from={Date.parse(history.from)} to={Date.parse(history.to)} what={what} limit={limit} />
       )}
+      {history && <Changes of={history.memberships} />}
     </Section>
   );
 }

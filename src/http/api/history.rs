@@ -16,12 +16,15 @@ use crate::http::query::{Asked, Cursor, Limit, Moment, Path, Search, Sort, Step}
 use crate::http::refusal::Refusal;
 use crate::http::viewer::Shown;
 use crate::lag::Millis;
-use crate::lag::report::{State, Timestamp};
-use crate::store::{Sample, Samples};
+use crate::lag::report::{Assignment, State, Timestamp};
+use crate::store::{self, Sample, Samples, Store};
 
 /// So many points there are where no step is written: enough for a chart, and for a sparkline.
 const CHART: Millis = 300;
 const SPARKLINE: Millis = 60;
+
+/// The most changes of members that are told.
+const CHANGES: u32 = 100;
 
 /// The most points of several groups together.
 const MOST: Millis = 200_000;
@@ -91,6 +94,34 @@ pub(in crate::http) struct History {
     points: Vec<Point>,
     /// Each of its topics.
     topics: Vec<TopicHistory>,
+    /// Its members as they were at the beginning, and at each change of them or of what they have; the last 100 of the span,
+    /// and of a week.
+    memberships: Vec<Membership>,
+}
+
+/// Who was in a group from one time on, as far as samples show.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Membership {
+    /// Since when.
+    time: Timestamp,
+    /// Every member, by id.
+    members: Vec<FormerMember>,
+}
+
+/// A member of a group at an earlier time.
+#[derive(Debug, Serialize, JsonSchema)]
+struct FormerMember {
+    /// The id that the group coordinator gave it.
+    member_id: String,
+    /// The partitions that it had.
+    assigned: Vec<Assignment>,
+}
+
+impl Membership {
+    fn of(kept: store::Membership) -> Self {
+        let member = |(member_id, assigned)| FormerMember { member_id, assigned };
+        Self { time: Timestamp(kept.time), members: kept.members.into_iter().map(member).collect() }
+    }
 }
 
 /// The ages of one group on one topic over time.
@@ -244,17 +275,19 @@ impl Wanted {
     }
 }
 
-/// What the store has kept of them, read where it may take its time.
-async fn read(api: &Api, wanted: Vec<Wanted>) -> Result<Vec<Samples>, Refusal> {
+/// What the store has kept, read where it may take its time.
+async fn read<T: Send + 'static>(
+    api: &Api,
+    work: impl FnOnce(&Store) -> Result<T, store::Error> + Send + 'static,
+) -> Result<T, Refusal> {
     let failed = |error: String| Refusal::NotReady(format!("history cannot be read at present: {error}"));
     let turn = READERS.acquire().await.map_err(|error| failed(error.to_string()))?;
     let store = api.store.clone();
-    let work = move || {
+    let read = spawn_blocking(move || {
         let _turn = turn;
-        wanted.iter().map(|one| store.samples_of(&one.history, Some(&one.groups))).collect()
-    };
-    let read: Result<Result<Vec<Samples>, _>, _> = spawn_blocking(work).await;
-    read.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))
+        work(&store)
+    });
+    read.await.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))
 }
 
 /// The ages of one group over time.
@@ -266,8 +299,8 @@ pub(in crate::http) async fn one(
 ) -> Result<Answer<History>, Refusal> {
     let between = span(asked.from, asked.to)?;
     let (told, group) = view.group(asked.cluster_id.as_deref(), &group_id)?;
-    let wanted = Wanted { groups: vec![group_id.clone()], ..Wanted::of(&told.monitor.pulse.history) };
-    let samples = read(&api, vec![wanted]).await?;
+    let (history, groups) = (told.monitor.pulse.history.clone(), [group_id.clone()]);
+    let samples = read(&api, move |store| Ok(vec![store.samples_of(&history, Some(&groups))?])).await?;
     if let Some(topic) = &asked.topic {
         let kept = samples.iter().flat_map(|samples| samples.keys()).any(|(_, kept)| kept == topic);
         if !kept && !group.topics.iter().flatten().any(|shown| *shown.topic == **topic) {
@@ -275,6 +308,9 @@ pub(in crate::http) async fn one(
         }
     }
     let steps = Steps::new(between, asked.step, CHART, &samples, api.clock.now());
+    let (history, group) = (told.monitor.pulse.history.clone(), group_id.clone());
+    let span = (steps.from, steps.to);
+    let memberships = read(&api, move |store| store.memberships_of(&history, &group, span, CHANGES)).await?;
     let of_topic = |((_, topic), samples): ((String, String), Vec<Sample>)| (topic, steps.thin(&samples));
     let wanted = |topic: &str| asked.topic.as_deref().is_none_or(|only| only == topic);
     let topics: Vec<_> = samples.into_iter().flatten().filter(|((_, topic), _)| wanted(topic)).map(of_topic).collect();
@@ -293,6 +329,7 @@ pub(in crate::http) async fn one(
         step_seconds: steps.step as f64 / 1e3,
         points,
         topics: topics.into_iter().zip(thinned).map(of_topic).collect(),
+        memberships: memberships.into_iter().map(Membership::of).collect(),
     })
 }
 
@@ -322,7 +359,8 @@ pub(in crate::http) async fn several(
     }
     let clusters: Vec<String> =
         wanted.keys().filter_map(|place| reports.get(*place)).map(|told| told.report.cluster.name.clone()).collect();
-    let samples = read(&api, wanted.into_values().collect()).await?;
+    let of = |store: &Store, one: &Wanted| store.samples_of(&one.history, Some(&one.groups));
+    let samples: Vec<Samples> = read(&api, move |store| wanted.values().map(|one| of(store, one)).collect()).await?;
     let steps = Steps::new(between, asked.step, SPARKLINE, &samples, api.clock.now()).for_groups(places.len())?;
     let mut groups = Vec::new();
     for (cluster, samples) in clusters.iter().zip(samples) {

@@ -65,6 +65,17 @@ async fn the_past_is_told_as_fine_as_asked() {
     assert!(all.windows(2).all(|pair| (pair[1] - pair[0] - 60.0).abs() < 0.01), "it ages with the clock: {all:?}");
     assert!((all[0] - 10_798.0).abs() < 2.0, "{all:?}");
 
+    let members =
+        |of: &Value| of["memberships"].as_array().unwrap().iter().map(|at| at["members"].clone()).collect::<Vec<_>>();
+    assert_eq!(members(&whole), [Value::Array(vec![])], "it has had none since the first sample");
+    let at_work = bare.get("/api/v1/consumers/groups/billing/history").await.json();
+    assert_eq!(at_work["memberships"][0]["time"], time(0));
+    let [at_first, ..] = &members(&at_work)[..] else { panic!("{at_work:#}") };
+    assert!(
+        at_first[0]["member_id"].is_string() && at_first[0]["assigned"][0]["partitions"].is_array(),
+        "{at_first:#}"
+    );
+
     let coarse = ages(&bare.get(&format!("{path}?step=5m")).await.json()["points"]);
     assert!((3..=4).contains(&coarse.len()) && coarse.last() == all.last(), "the worst of each step: {coarse:?}");
     let part = bare.get(&format!("{path}?from={}&to={}&step=60", time(3), time(5))).await.json();
