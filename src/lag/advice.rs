@@ -3,7 +3,7 @@
 use super::alert::Raised;
 use super::conduct::Conduct;
 use super::observation::GroupState;
-use super::report::{Alert, AlertKind, Group, ReplicaReason, State, Timestamp, Trend};
+use super::report::{Alert, AlertKind, Group, GroupTopic, ReplicaReason, State, Timestamp, Trend};
 
 /// Partitions that a sentence writes out.
 const WRITTEN_OUT: usize = 3;
@@ -98,7 +98,13 @@ fn advice(kind: AlertKind, conduct: &Conduct, group: &Group) -> String {
                 let mut lines = topic.partitions.iter().flatten();
                 lines.find(|line| line.partition == stuck.partition)?.member_id
             });
+            let read = |topic: &GroupTopic| topic.partitions.iter().flatten().any(|line| line.member_id.is_some());
+            let stuck_on = |topic: &&GroupTopic| conduct.stuck.first().is_some_and(|stuck| stuck.topic == topic.topic);
             match holder {
+                None if group.members.as_ref().is_some_and(Vec::is_empty) => start(group),
+                None if !group.topics.iter().flatten().find(stuck_on).is_some_and(read) => {
+                    "Look into the logs of its members: they hang, or meet a record that they can't process.".to_owned()
+                }
                 Some(member) => format!(
                     "Look into the log of member {member}: it hangs, or meets a record that it can't process; restart it, or \
                      skip the record."
@@ -167,7 +173,7 @@ fn start(group: &Group) -> String {
 }
 
 fn oldest(group: &Group) -> Option<&str> {
-    let age = |topic: &super::report::GroupTopic| topic.max_lag_seconds.unwrap_or(-1.0);
+    let age = |topic: &GroupTopic| topic.max_lag_seconds.unwrap_or(-1.0);
     let oldest = group.topics.iter().flatten().max_by(|a, b| age(a).total_cmp(&age(b)));
     oldest.map(|topic| &*topic.topic)
 }

@@ -150,7 +150,7 @@ fn judge_group(
             commits: offsets,
             members: &members_of(group, &name, topic.partitions.len()),
             has_members: group.members.as_ref().map(|members| !members.is_empty()),
-            at_work: at_work(group),
+            at_work: assigned(group).next().is_some(),
             policy,
             stuck_window: scene.objective.map(|objective| objective.bounds().stuck_window),
             now,
@@ -169,15 +169,6 @@ fn judge_group(
 
 fn assigned(group: &GroupObservation) -> impl Iterator<Item = &Name> {
     group.members.iter().flatten().flat_map(|member| member.assigned.iter().map(|(topic, _)| topic))
-}
-
-/// Whether members of the group have partitions; in the middle of a rebalance, that nobody has one says nothing.
-fn at_work(group: &GroupObservation) -> Option<bool> {
-    let members = group.members.as_ref()?;
-    match assigned(group).next() {
-        Some(_) => Some(true),
-        None => members.is_empty().then_some(false),
-    }
 }
 
 /// The member of each partition of a topic.
@@ -204,13 +195,13 @@ fn summary(group: &GroupObservation, known: &Topics, topics: Vec<report::GroupTo
     let ages = oldest.and_then(|topic| known.get(&topic.topic)).map(|progress| &progress.ages);
     let noise = oldest.and_then(|topic| topic.bound_seconds).map_or(0, |bound| (bound * 1e3) as Millis);
     let (trend, slope) = (ages.and_then(|ages| trend(ages, noise)), ages.and_then(slope));
-    let state = |left: bool| topics.iter().filter(|topic| topic.abandoned == left).map(|topic| topic.state).max();
-    let state = state(false).or_else(|| state(true)).flatten();
+    let state =
+        |left: bool| topics.iter().filter(|topic| topic.abandoned == left).filter_map(|topic| topic.state).max();
     let report = report::Group {
         group_id: group.id.clone(),
         kind: group.kind,
         group_state: group.state,
-        state,
+        state: state(false).or_else(|| state(true)),
         assignor: group.assignor.clone(),
         members: group.members.as_ref().map(|members| members.iter().map(member).collect()),
         max_lag_seconds: oldest.and_then(|topic| topic.max_lag_seconds),

@@ -102,6 +102,9 @@ pub struct Standing {
     /// Whether the topic was deleted and created again since it last moved.
     #[serde(default)]
     pub former: bool,
+    /// Whether the group had left the topic.
+    #[serde(default)]
+    pub left: bool,
 }
 
 /// Offsets at an earlier time.
@@ -158,6 +161,12 @@ impl Progress {
         self.static_since = None;
     }
 
+    /// Whether no committed offset has moved for so long.
+    pub fn stands_for(&self, long: Millis, now: Millis) -> bool {
+        let mut with_commit = self.partitions.iter().filter(|commit| commit.committed.is_some());
+        with_commit.all(|commit| now - commit.still_since >= long)
+    }
+
     /// Takes note that nothing moved while something was waiting, and says whether that has lasted long enough.
     pub fn stood_still(&mut self, now: Millis, policy: &Policy) -> bool {
         let since = *self.static_since.get_or_insert(now);
@@ -189,7 +198,7 @@ impl Progress {
             let commit = usize::try_from(partition).ok().and_then(|index| self.partitions.get(index));
             let told = |commit: &Commit| {
                 let (committed, since, former) = (commit.committed?, commit.still_since, commit.former);
-                Some(Standing { partition, committed, since, former })
+                Some(Standing { partition, committed, since, former, left: self.left })
             };
             let Some(now) = commit.and_then(told) else { continue };
             same &= known.next() == Some(&now);
@@ -211,9 +220,10 @@ impl Progress {
             static_since,
             gaps,
             committed_sum,
-            standing,
             // Who did not stand still at the last sample had advanced, or had nothing to read.
             last_advance: Some(static_since.unwrap_or(sampled)),
+            left: standing.iter().any(|standing| standing.left),
+            standing,
             restored: true,
             ..Self::default()
         }

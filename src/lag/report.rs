@@ -218,8 +218,8 @@ pub struct GroupTopic {
     pub partitions_without_commit: u32,
     /// Partitions that stand still while the group goes on elsewhere, and that no member has; they are not in the maximum.
     pub abandoned_partitions: u32,
-    /// Whether the group has left the topic: something waits here, and its members have partitions of other topics only.
-    /// The topic is then not in the group's state, ages, rates and advice, nor stuck.
+    /// Whether the group has left the topic: something waits here, and its members have had partitions of other topics
+    /// only for an hour. The topic is then not in the group's state, ages, rates and advice, nor stuck.
     pub abandoned: bool,
     /// Records read a second, over the last samples; `null` while that is not known of each partition with a commit.
     pub consume_rate: Option<f64>,

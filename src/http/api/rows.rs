@@ -128,7 +128,8 @@ pub(in crate::http) struct TopicLag<'a> {
     partitions_without_commit: u32,
     /// Partitions that stand still while the group goes on elsewhere, and that no member has.
     abandoned_partitions: u32,
-    /// Whether the group has left the topic: something waits here, and its members have partitions of other topics only.
+    /// Whether the group has left the topic: something waits here, and its members have had partitions of other topics
+    /// only for an hour.
     abandoned: bool,
     /// Records read a second, over the last samples; `null` while that is not known of each partition with a commit.
     consume_rate: Option<f64>,

@@ -11,6 +11,10 @@ use crate::lag::state::{Motion, Sight, next, patience};
 use crate::lag::trend::trend;
 use crate::lag::{Millis, Name, Offset, Partition};
 
+/// How long nobody of a group that is at work must have read a topic before the group has left it. Those who share a group
+/// but not their topics look the same when the readers of one of them die: that is told until then.
+const LEFT: Millis = 3_600_000;
+
 /// What one sample showed of a group on a topic.
 #[derive(Debug, Clone, Copy)]
 pub struct Sample<'a> {
@@ -24,8 +28,8 @@ pub struct Sample<'a> {
     pub members: &'a [Option<&'a Name>],
     /// Whether the group has members; `None` where they could not be asked.
     pub has_members: Option<bool>,
-    /// Whether they have partitions, of whatever topic; `None` where that is not known, or not decided yet.
-    pub at_work: Option<bool>,
+    /// Whether they are known to have partitions, of whatever topic.
+    pub at_work: bool,
     /// How the monitor judges.
     pub policy: &'a Policy,
     /// How long something readable may wait, unread, before a partition is stuck; `None` where that is not judged.
@@ -49,9 +53,12 @@ pub fn judge(progress: &mut Progress, sample: Sample<'_>) -> GroupTopic {
         stuck_after: sample.stuck_window.map(|window| window.max(progress.commit_interval().saturating_mul(3))),
     };
     let advanced_lately = progress.last_advance.is_some_and(|at| sample.now - at < context.patience);
+    let long = context.patience.max(LEFT);
     let held_lately = sample.members.iter().any(Option::is_some)
-        || progress.partitions.iter().any(|commit| sample.now - commit.held < context.patience);
-    progress.left = sample.at_work.unwrap_or(progress.left) && !held_lately;
+        || progress.partitions.iter().any(|commit| sample.now - commit.held < long);
+    let stands = moves.iter().flatten().all(|by| *by == 0);
+    progress.left &= stands && !held_lately;
+    progress.left |= sample.at_work && !held_lately && progress.stands_for(long, sample.now);
     let context = Context { others_advance: advanced_lately, left: progress.left, ..context };
     let verdicts: Vec<Verdict> = sample
         .memory

@@ -72,7 +72,7 @@ fn a_partition_that_stood_still_is_known_after_a_kill() {
     let report = cluster.sample(&mut memory, 60_000, &[(Some(5), false)]);
     store.save("m", &mut memory, &report).unwrap();
     let since = cluster.now - 3_600_000;
-    let standing = Standing { partition: 1, committed: cluster.committed, since, former: true };
+    let standing = Standing { partition: 1, committed: cluster.committed, since, former: true, left: true };
     let progress = memory.groups.get_mut("orders").unwrap().get_mut("topic-0").unwrap();
     (progress.standing, progress.unsaved) = (vec![standing], true);
     store.save("m", &mut memory, &report).unwrap();
