@@ -20,6 +20,7 @@ mod offsets;
 mod outcome;
 pub mod pem;
 pub mod properties;
+mod refusals;
 mod request;
 pub mod selection;
 mod topics;

@@ -108,7 +108,11 @@ impl Monitor {
 
     async fn sample_for_ever(&mut self, connection: &Connection) {
         let cluster = match Cluster::connect(connection, self.house.clock.clone()) {
-            Ok(cluster) => cluster.asking_configs(),
+            Ok(cluster) => {
+                let last = &self.memory.last;
+                let topics = last.topics.iter().map(|topic| topic.name.clone());
+                cluster.asking_configs().knowing(topics, last.groups.iter().map(|group| group.id.clone()))
+            }
             Err(error) => {
                 tracing::error!(monitor = %self.name, reason = ?error.reason(), %error, "cannot sample");
                 self.fail(error.reason(), error.to_string());

@@ -15,11 +15,12 @@ use super::connection::Connection;
 use super::failures::Failures;
 use super::groups::{self, Found, Known};
 use super::offsets::{self, Lost, Outcome, Question};
+use super::refusals::Refusals;
 use super::request::{EARLIEST, LATEST};
 use super::selection::Selection;
 use super::{commits, outcome, topics};
 use crate::clock::Clock;
-use crate::lag::observation::{Observation, Probe, Told, TopicConfig};
+use crate::lag::observation::{Commits, Observation, Probe, Told, TopicConfig};
 use crate::lag::reason::{Reason, Scope};
 use crate::lag::{Name, Offset};
 
@@ -40,8 +41,9 @@ pub struct Cluster {
 struct Memory {
     groups: Known,
     leaders: HashMap<Name, Vec<Option<i32>>>,
-    /// The selected topics that Kafka refused.
-    refused: BTreeSet<Name>,
+    /// The selected topics that Kafka refuses, and the groups known from before.
+    refused_topics: Refusals,
+    refused_groups: Refusals,
     /// The topics that the present client was ever asked for.
     met: HashSet<Name>,
 }
@@ -76,6 +78,18 @@ impl Cluster {
     #[must_use]
     pub fn asking_configs(self) -> Self {
         Self { configs: Some(Arc::default()), ..self }
+    }
+
+    /// The same, knowing of topics and groups from an earlier process: what is in no list at first is asked for by name.
+    #[must_use]
+    pub fn knowing(self, topics: impl Iterator<Item = Name>, groups: impl Iterator<Item = Name>) -> Self {
+        {
+            let mut memory = self.memory();
+            memory.refused_topics.note(&topics.collect(), Instant::now());
+            let found = |id: Name| (id.clone(), Found { by_name: false, ..Found::unknown(id) });
+            memory.groups = groups.map(found).collect();
+        }
+        self
     }
 
     /// How long topics keep their records, or why that is not known; without those that were not asked for yet.
@@ -160,13 +174,13 @@ impl Cluster {
         observation.brokers = metadata.nodes.iter().map(|node| node.address.clone()).collect();
         let known: Vec<Name> = {
             let memory = self.memory();
-            memory.leaders.keys().chain(&memory.refused).cloned().collect()
+            memory.leaders.keys().chain(memory.refused_topics.passing(Instant::now())).cloned().collect()
         };
         let look = topics::look(admin, &metadata, &selection.topics, known.into_iter(), budget.until(0.4), failures);
         let (topics, refused) = look.await?;
         {
             let mut memory = self.memory();
-            memory.refused = refused;
+            memory.refused_topics.note(&refused, Instant::now());
             if !memory.leaders.is_empty() {
                 self.ask_configs(admin, &metadata, &topics);
             }
@@ -179,13 +193,13 @@ impl Cluster {
             ask(admin, &topics, EARLIEST, false, &nobody, budget.until(0.5)),
             groups::look(admin, &selection.groups, &known, budget.until(0.5), failures),
         );
-        let hidden = hidden(selection, &topics, &groups);
+        let hidden = hidden(selection, (&topics, &refused), &groups);
         topics::look_for_hidden(admin, &metadata, hidden, budget.until(0.6), failures).await;
         let names = topics.iter().map(|topic| topic.name.clone()).collect();
         let commits = commits::ask(admin, &groups, &names, budget.until(0.75)).await;
         let groups: Vec<_> = groups.into_iter().zip(commits).collect();
         let groups = outcome::groups(groups, &mut observation.gone, failures);
-        self.memory().groups = groups.iter().map(|(found, _)| (found.id.clone(), found.clone())).collect();
+        self.keep(&groups);
         observation.groups = groups.into_iter().map(|(found, commits)| outcome::group(found, commits)).collect();
 
         let lost = outcome::lost(&topics, &starts);
@@ -198,6 +212,16 @@ impl Cluster {
         observation.topics = outcome::topics(&topics, starts, ends, stable);
         outcome::blame(&observation.topics, &topics, &metadata.nodes, failures);
         Ok(())
+    }
+
+    /// Keeps the groups for the next pass, without those that have been refused for too long.
+    fn keep(&self, groups: &[(Found, Result<Commits, Reason>)]) {
+        let (mut memory, now) = (self.memory(), Instant::now());
+        let refused = groups.iter().filter(|(_, commits)| matches!(commits, Err(Reason::GroupNotAuthorized)));
+        memory.refused_groups.note(&refused.map(|(found, _)| found.id.clone()).collect(), now);
+        let kept = groups.iter().filter(|(found, _)| !memory.refused_groups.lasts(&found.id, now));
+        let kept = kept.map(|(found, _)| (found.id.clone(), found.clone())).collect();
+        memory.groups = kept;
     }
 
     /// Has the settings asked for that are due, by a task that no pass waits for.
@@ -272,16 +296,20 @@ async fn ask(
     offsets::ask(admin, &questions, read_committed, lost, by).await
 }
 
-/// The selected topics that members are assigned and that are not among the visible ones. Of those that are written
-/// out it was said before.
-fn hidden(selection: &Selection, topics: &[TopicAnswer], groups: &[Found]) -> BTreeSet<Name> {
+/// The selected topics that members are assigned and that are not among the visible ones. Of those that are written out,
+/// or were refused, it was said before.
+fn hidden(
+    selection: &Selection,
+    (topics, refused): (&[TopicAnswer], &BTreeSet<Name>),
+    groups: &[Found],
+) -> BTreeSet<Name> {
     let members = groups.iter().flat_map(|group| group.members.iter().flatten());
     let assigned = members.flat_map(|member| &member.assigned).map(|(topic, _)| topic);
     assigned
         .filter(|name| {
             selection.topics.matches(name) && !selection.topics.literals().any(|literal| literal == &***name)
         })
-        .filter(|name| topics.binary_search_by(|topic| topic.name.cmp(name)).is_err())
+        .filter(|name| topics.binary_search_by(|topic| topic.name.cmp(name)).is_err() && !refused.contains(*name))
         .cloned()
         .collect()
 }

@@ -220,6 +220,11 @@ impl Cluster {
         }
     }
 
+    /// Has another cluster take the place of this one, at the same addresses; what it holds is up to the caller.
+    pub fn set_id(&mut self, id: &str) {
+        self.id = id.into();
+    }
+
     /// Lets a group have one coordinator only, as where the topic of the offsets has a single replica: while it is down, the
     /// group has none.
     pub fn set_one_coordinator(&mut self) {

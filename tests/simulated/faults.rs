@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use highwater::kafka::Cluster as Client;
+use highwater::kafka::connection::Connection;
 use highwater::lag::reason::{Reason, Scope};
 use highwater::lag::report::{Group as Judged, Report, State};
 use highwater::sim::cluster::{Cluster, Health};
@@ -70,6 +72,8 @@ async fn topics_that_are_refused_for_a_while_keep_their_history() {
     let _alone = ALONE.lock().await;
     let mut simulated = cluster();
     simulated.create_topic("parcels", 3, vec![Log::new(START - HOUR, Traffic::Steady { per_second: 1.0 })]);
+    let story = Story::new(START - HOUR, vec![Phase::keeps_up(10 * HOUR, 1)]);
+    simulated.add_group(Group::new("at-work", &["orders"], story));
     let mut watched = Watched::start(simulated).await;
     let rows = |watched: &Watched, topic: &str| {
         watched.memory.topics.get(topic).map(|topic| topic.partitions[0].history.runs.len())
@@ -86,7 +90,7 @@ async fn topics_that_are_refused_for_a_while_keep_their_history() {
             let told = report.errors.iter().filter(|error| error.reason == Reason::TopicNotAuthorized);
             assert_eq!(told.count(), refused.len(), "{:#?}", report.errors);
             assert!(report.sampling.coverage < 1.0);
-            assert_eq!((report.topics.len(), report.groups.len()), (2, GROUPS));
+            assert_eq!((report.topics.len(), report.groups.len()), (2, GROUPS + 1));
         }
     }
     assert_eq!(rows(&watched, "orders"), Some(before));
@@ -132,7 +136,7 @@ async fn a_topic_that_is_created_again_is_another_and_a_log_that_is_truncated_is
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_broker_that_is_lost_costs_one_stale_sample_at_most_and_none_once_it_is_back() {
+async fn a_broker_that_is_lost_or_back_costs_one_stale_sample_at_most() {
     let _alone = ALONE.lock().await;
     let mut watched = Watched::start(cluster()).await;
     watched.sample(DEADLINE).await;
@@ -148,4 +152,37 @@ async fn a_broker_that_is_lost_costs_one_stale_sample_at_most_and_none_once_it_i
             watched.clock.step(MINUTE);
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_cluster_at_the_same_address_is_another() {
+    let _alone = ALONE.lock().await;
+    let mut watched = Watched::start(cluster()).await;
+    for id in ["faults", "faults", "another"] {
+        watched.sim.cluster().set_id(id);
+        watched.clock.step(MINUTE);
+        let report = watched.sample(DEADLINE).await;
+        assert_eq!(report.cluster.id.as_deref(), Some(id));
+    }
+    let runs = watched.memory.topics["orders"].partitions[0].history.runs.len();
+    assert_eq!(runs, 1, "nothing of the former one counts");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_process_knows_of_whom_it_is_told_what_no_list_shows() {
+    let _alone = ALONE.lock().await;
+    let mut simulated = cluster();
+    simulated.set_one_coordinator();
+    let mut watched = Watched::start(simulated).await;
+    let first = watched.sample(DEADLINE).await;
+    watched.sim.cluster().set_health(1, Health::Down);
+    watched.sim.cluster().refuse_topic("orders", true);
+    let connection = Connection { brokers: watched.sim.bootstrap().to_vec(), ..Connection::default() };
+    let groups = first.groups.iter().map(|group| group.group_id.clone());
+    let known = ["orders".into(), "never-seen".into()].into_iter();
+    watched.cluster = Client::connect(&connection, watched.clock.clone()).unwrap().knowing(known, groups);
+    watched.clock.step(MINUTE);
+    let report = watched.sample(DEADLINE).await;
+    assert_eq!((names(&report), report.topics.len()), (names(&first), 1));
+    assert!(report.errors.iter().any(|error| (error.reason, &*error.name) == (Reason::TopicNotAuthorized, "orders")));
 }
