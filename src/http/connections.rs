@@ -245,11 +245,11 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
-    /// A server with `of_one` and `all` places, where the head of a request may take half a second.
-    async fn start(of_one: usize, all: usize) -> SocketAddr {
+    /// A server with `of_one` and `all` places, where the head of a request may take so long.
+    async fn start(of_one: usize, all: usize, head: Duration) -> SocketAddr {
         let listener = TcpListener::bind("0.0.0.0:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (open, head) = (Places::new(of_one, all), Duration::from_millis(500));
+        let open = Places::new(of_one, all);
         let connections = Connections { open, head, ..Connections::new(listener, None) };
         let router = Router::new().route("/", get("here"));
         tokio::spawn(connections.serve(router, CancellationToken::new(), Duration::ZERO));
@@ -270,7 +270,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_opens_too_many_is_dropped_until_one_ends_and_others_are_not() {
-        let server = start(2, 3).await;
+        let server = start(2, 3, HEAD).await;
         let (first, second) = (asks(server, 1).await, asks(server, 1).await);
         assert!(first.0 && second.0);
         assert!(!asks(server, 1).await.0, "one address has its places");
@@ -287,7 +287,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_does_not_send_a_whole_head_is_dropped() {
-        let server = start(9, 9).await;
+        let server = start(9, 9, Duration::from_millis(500)).await;
         let begun = Instant::now();
         let (answered, mut idle) = asks(server, 1).await;
         assert!(answered);

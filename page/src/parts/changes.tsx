@@ -3,8 +3,7 @@ import type { Membership } from "../answers";
 import { now } from "../live";
 import { count, moment, plural } from "../words";
 
-/** Changes and members that are written out. */
-const CHANGES = 10;
+/** Members that are written out. */
 const NAMES = 3;
 
 export function Changes({ of }: { of: Membership[] }) {
@@ -15,13 +14,12 @@ export function Changes({ of }: { of: Membership[] }) {
     <details class="changes">
       <summary>{plural(changes.length, "change")} of members or assignments, the last {moment(changes[0]?.time ?? "", now())}</summary>
       <ol reversed>
-        {changes.slice(0, CHANGES).map((change) => (
+        {changes.map((change) => (
           <li key={change.time}>
             <time dateTime={change.time}>{moment(change.time, now())}</time> {change.text}
           </li>
         ))}
       </ol>
-      {changes.length > CHANGES && <p class="faint">{count(changes.length - CHANGES)} more before.</p>}
     </details>
   );
 }

@@ -23,8 +23,8 @@ use crate::store::{self, Sample, Samples, Store};
 const CHART: Millis = 300;
 const SPARKLINE: Millis = 60;
 
-/// The most changes of members that are told.
-const CHANGES: u32 = 100;
+/// The most changes of members that are told, with what was before.
+const CHANGES: u32 = 11;
 
 /// The most points of several groups together.
 const MOST: Millis = 200_000;
@@ -94,8 +94,8 @@ pub(in crate::http) struct History {
     points: Vec<Point>,
     /// Each of its topics.
     topics: Vec<TopicHistory>,
-    /// Its members as they were at the beginning, and at each change of them or of what they have; the last 100 of the span,
-    /// and of a week.
+    /// Its members as they were at the beginning, and at each change of them or of what they have; the last 10 changes of the
+    /// span, and of a week.
     memberships: Vec<Membership>,
 }
 
@@ -189,20 +189,20 @@ impl Steps {
     /// Those asked for; the oldest of `samples` and `now` stand in for what is left out.
     fn new(asked: [Option<Moment>; 2], step: Option<Step>, points: Millis, samples: &[Samples], now: Millis) -> Self {
         let [from, to] = asked.map(|moment| moment.map(|moment| moment.0));
-        let oldest = samples.iter().flat_map(|samples| samples.values()).filter_map(|samples| samples.first());
         let to = to.unwrap_or(now);
-        let from = from.or_else(|| oldest.map(|sample| sample.time).min()).unwrap_or(to).min(to);
+        let from = from.or_else(|| oldest(samples)).unwrap_or(to).min(to);
         // Whole seconds, so that two looks at the same span find the same steps.
         let even = (to - from).div_euclid(points * 1_000).saturating_add(1).saturating_mul(1_000);
         Self { from, to, step: step.map_or(even, |step| step.0) }
     }
 
-    /// The same, where so many groups have no more than [`MOST`] points together.
+    /// The same, where so many groups have no more than [`MOST`] points together, as far back as anything is kept.
     ///
     /// # Errors
     /// [`Refusal::Wrong`] with the shortest step that may be.
-    fn for_groups(self, groups: usize) -> Result<Self, Refusal> {
-        let points = (self.to - self.from).saturating_mul(groups as Millis);
+    fn for_groups(self, groups: usize, samples: &[Samples]) -> Result<Self, Refusal> {
+        let from = self.from.max(oldest(samples).unwrap_or(self.to));
+        let points = (self.to - from).max(0).saturating_mul(groups as Millis);
         let least = points.saturating_add(MOST * 1_000 - 1) / (MOST * 1_000);
         match self.step >= least * 1_000 {
             true => Ok(self),
@@ -240,6 +240,11 @@ impl Steps {
         }
         all.into_values().map(point).collect()
     }
+}
+
+/// The time of the first sample that is kept.
+fn oldest(samples: &[Samples]) -> Option<Millis> {
+    samples.iter().flat_map(|samples| samples.values()).filter_map(|samples| samples.first()).map(|s| s.time).min()
 }
 
 fn point(sample: Sample) -> Point {
@@ -361,7 +366,8 @@ pub(in crate::http) async fn several(
         wanted.keys().filter_map(|place| reports.get(*place)).map(|told| told.report.cluster.name.clone()).collect();
     let of = |store: &Store, one: &Wanted| store.samples_of(&one.history, Some(&one.groups));
     let samples: Vec<Samples> = read(&api, move |store| wanted.values().map(|one| of(store, one)).collect()).await?;
-    let steps = Steps::new(between, asked.step, SPARKLINE, &samples, api.clock.now()).for_groups(places.len())?;
+    let steps =
+        Steps::new(between, asked.step, SPARKLINE, &samples, api.clock.now()).for_groups(places.len(), &samples)?;
     let mut groups = Vec::new();
     for (cluster, samples) in clusters.iter().zip(samples) {
         let mut of_groups: BTreeMap<String, Vec<_>> = BTreeMap::new();
