@@ -75,7 +75,7 @@ pub(super) fn chapter(all: &[Measured]) -> String {
          groups, 10,000 partitions and 100,000 committed offsets; in brackets how many times what Highwater takes. The \
          others were measured once, all on one machine with other work beside, which need not be this one; Highwater is \
          the column `{}` above.\n\n| | tells ages | wall, s | CPU, s | memory, MiB |\n|---|---|---|---|---|\n\
-         | **Highwater** | exactly, with a bound | **{wall:.2}** | **{cpu:.2}** | **{peak:.0}** |\n",
+         | **Highwater** | with a bound, to the record where it asked | **{wall:.2}** | **{cpu:.2}** | **{peak:.0}** |\n",
         ours.name,
     );
     for peer in PEERS {
