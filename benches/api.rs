@@ -201,6 +201,7 @@ fn on(topic: Arc<str>, age: f64, now: i64) -> GroupTopic {
         p95_lag_records: Some(10),
         partitions_without_commit: 0,
         abandoned_partitions: 0,
+        abandoned: false,
         consume_rate: Some(1_234.567_8),
         produce_rate: Some(1_345.678_9),
         drain_seconds: Some(912.345),
