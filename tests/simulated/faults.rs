@@ -186,3 +186,24 @@ async fn a_new_process_knows_of_whom_it_is_told_what_no_list_shows() {
     assert_eq!((names(&report), report.topics.len()), (names(&first), 1));
     assert!(report.errors.iter().any(|error| (error.reason, &*error.name) == (Reason::TopicNotAuthorized, "orders")));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn retention_that_passes_a_commit_is_told_with_the_age_of_the_first_survivor() {
+    let _alone = ALONE.lock().await;
+    let mut cluster = Cluster::new("retention", 1);
+    let log = Log::new(START - HOUR, Traffic::Steady { per_second: 1.0 }).with_retention(30 * MINUTE);
+    cluster.create_topic("orders", 1, vec![log]);
+    let story = Story::new(START - HOUR, vec![Phase::keeps_up(HOUR - 20 * MINUTE, 1)]);
+    cluster.add_group(Group::new("stopped", &["orders"], story));
+    let mut watched = Watched::start(cluster).await;
+    for minute in (0..=25).step_by(5) {
+        let report = watched.sample(DEADLINE).await;
+        let topic = &report.groups[0].topics.as_ref().unwrap()[0];
+        let line = topic.partitions.as_ref().unwrap().iter().next().unwrap();
+        let (lost, age) = (60 * (minute - 10).max(0), 60.0 * (20 + minute).min(30) as f64);
+        assert!((line.records_lost - lost).abs() <= 5, "{lost} of minute {minute}: {line:#?}");
+        assert!((line.lag_seconds.unwrap() - age).abs() <= 5.0, "{age} s in minute {minute}: {line:#?}");
+        assert!((line.lag_records.unwrap() - age as i64).abs() <= 5, "the survivors count: {line:#?}");
+        watched.clock.step(5 * MINUTE);
+    }
+}
