@@ -43,11 +43,12 @@ flow("the overview says how old the oldest data is, within which bound, and whos
 });
 
 flow("when members of a group came and left stands below its history", {}, async ({ page }) => {
-  await go(page, "/groups/demo/search-index");
+  await go(page, "/groups/demo/billing");
+  // It gets a second replica eight minutes after the start, which are sixteen seconds here.
   await page.waitForSelector(".changes summary");
   assert.match(await text(page, ".changes summary"), /^\d+ changes? of members or assignments, the last .*\d\d:\d\d/);
   await page.click(".changes summary");
-  assert.match((await texts(page, ".changes li")).at(-1), /^.*\d\d:\d\d.* joined: .+, .+; 2 members$/);
+  assert.match((await texts(page, ".changes li")).at(-1), /^.*\d\d:\d\d.* joined: .+; 2 members$/);
 });
 
 flow("from the overview to a group, to its topic, and back", {}, async ({ page }) => {
