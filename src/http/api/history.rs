@@ -304,18 +304,20 @@ pub(in crate::http) async fn one(
 ) -> Result<Answer<History>, Refusal> {
     let between = span(asked.from, asked.to)?;
     let (told, group) = view.group(asked.cluster_id.as_deref(), &group_id)?;
-    let (history, groups) = (told.monitor.pulse.history.clone(), [group_id.clone()]);
-    let samples = read(&api, move |store| Ok(vec![store.samples_of(&history, Some(&groups))?])).await?;
+    let (history, group_read, now) = (told.monitor.pulse.history.clone(), group_id.clone(), api.clock.now());
+    let work = move |store: &Store| {
+        let samples = vec![store.samples_of(&history, Some(std::slice::from_ref(&group_read)))?];
+        let steps = Steps::new(between, asked.step, CHART, &samples, now);
+        let memberships = store.memberships_of(&history, &group_read, (steps.from, steps.to), CHANGES)?;
+        Ok((samples, steps, memberships))
+    };
+    let (samples, steps, memberships) = read(&api, work).await?;
     if let Some(topic) = &asked.topic {
         let kept = samples.iter().flat_map(|samples| samples.keys()).any(|(_, kept)| kept == topic);
         if !kept && !group.topics.iter().flatten().any(|shown| *shown.topic == **topic) {
             return Err(Refusal::Unknown(format!("consumer group {group_id:?} has no topic {topic:?}, now or before")));
         }
     }
-    let steps = Steps::new(between, asked.step, CHART, &samples, api.clock.now());
-    let (history, group) = (told.monitor.pulse.history.clone(), group_id.clone());
-    let span = (steps.from, steps.to);
-    let memberships = read(&api, move |store| store.memberships_of(&history, &group, span, CHANGES)).await?;
     let of_topic = |((_, topic), samples): ((String, String), Vec<Sample>)| (topic, steps.thin(&samples));
     let wanted = |topic: &str| asked.topic.as_deref().is_none_or(|only| only == topic);
     let topics: Vec<_> = samples.into_iter().flatten().filter(|((_, topic), _)| wanted(topic)).map(of_topic).collect();
