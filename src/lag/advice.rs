@@ -91,28 +91,7 @@ fn stuck(conduct: &Conduct) -> String {
 fn advice(kind: AlertKind, conduct: &Conduct, group: &Group) -> String {
     match kind {
         AlertKind::SloViolated => behind(group),
-        AlertKind::StuckPartitions => {
-            let holder = conduct.stuck.first().and_then(|stuck| {
-                let topics = group.topics.iter().flatten();
-                let topic = topics.into_iter().find(|topic| topic.topic == stuck.topic)?;
-                let mut lines = topic.partitions.iter().flatten();
-                lines.find(|line| line.partition == stuck.partition)?.member_id
-            });
-            let read = |topic: &GroupTopic| topic.partitions.iter().flatten().any(|line| line.member_id.is_some());
-            let stuck_on = |topic: &&GroupTopic| conduct.stuck.first().is_some_and(|stuck| stuck.topic == topic.topic);
-            match holder {
-                None if group.members.as_ref().is_some_and(Vec::is_empty) => start(group),
-                None if !group.topics.iter().flatten().find(stuck_on).is_some_and(read) => {
-                    "Look into the logs of its members: they hang, or meet a record that they can't process.".to_owned()
-                }
-                Some(member) => format!(
-                    "Look into the log of member {member}: it hangs, or meets a record that it can't process; restart it, or \
-                     skip the record."
-                ),
-                None => "No member has them, though others of the topic are read: see that each partition is assigned."
-                    .to_owned(),
-            }
-        }
+        AlertKind::StuckPartitions => unstick(conduct, group),
         AlertKind::RebalanceInstability => "Find out which members come and go (restarts, max.poll.interval.ms, \
                                             autoscaling), and give them a group.instance.id or the cooperative-sticky \
                                             assignor."
@@ -120,6 +99,27 @@ fn advice(kind: AlertKind, conduct: &Conduct, group: &Group) -> String {
         AlertKind::UnfairDistribution => "Have every member subscribe to the same topics, and use an assignor that \
                                           spreads all of them together, such as cooperative-sticky."
             .to_owned(),
+    }
+}
+
+/// What to do about the first stuck partition: it is its member's matter, or that of all, or of who assigns it.
+fn unstick(conduct: &Conduct, group: &Group) -> String {
+    let first = conduct.stuck.first();
+    let topic = first.and_then(|stuck| group.topics.iter().flatten().find(|topic| topic.topic == stuck.topic));
+    let held =
+        || topic.into_iter().flat_map(|topic| topic.partitions.iter().flatten()).filter(|p| p.member_id.is_some());
+    let holder = held().find(|line| first.is_some_and(|stuck| line.partition == stuck.partition));
+    if let Some(member) = holder.and_then(|line| line.member_id) {
+        format!(
+            "Look into the log of member {member}: it hangs, or meets a record that it can't process; restart it, or skip \
+             the record."
+        )
+    } else if group.members.as_ref().is_some_and(Vec::is_empty) {
+        start(group)
+    } else if held().next().is_some() {
+        "No member has them, though others of the topic are read: see that each partition is assigned.".to_owned()
+    } else {
+        "Look into the logs of its members: they hang, or meet a record that they can't process.".to_owned()
     }
 }
 
