@@ -53,7 +53,12 @@ fn bounds(sampled: Option<&Sampled>) -> String {
 }
 
 fn mib(samples: &[Sampled], bytes: fn(&Sampled) -> u64) -> String {
-    format!("{:.0}", samples.iter().map(bytes).max().unwrap_or(0) as f64 / MIB)
+    format!("{:.0}", most(samples, bytes))
+}
+
+/// The most of them, in MiB.
+fn most(samples: &[Sampled], bytes: fn(&Sampled) -> u64) -> f64 {
+    samples.iter().map(bytes).max().unwrap_or(0) as f64 / MIB
 }
 
 fn table(all: &[Measured]) -> String {
@@ -118,22 +123,20 @@ pub(crate) fn write(all: &[Measured]) {
 /// What was wanted of what was measured: what, at most how much, and how much it is.
 fn wanted(all: &[Measured]) -> Vec<(&'static str, f64, f64)> {
     let of = |name: &str| all.iter().find(|measured| measured.name == name);
-    let memory =
-        |samples: &[Sampled], bytes: fn(&Sampled) -> u64| samples.iter().map(bytes).max().unwrap_or(0) as f64 / MIB;
     let mut wanted = Vec::new();
     if let Some(real) = of("1, real Kafka") {
         wanted.extend([
             ("real Kafka, a sample and a scrape: CPU s", 0.40, real.whole().cpu),
             ("– wall s", 1.0, real.whole().wall),
             ("– of it the scrape: CPU s", 0.10, real.mean(|sampled| sampled.scrape.cpu)),
-            ("– peak of memory in the first samples, MiB", 90.0, memory(&real.first, |sampled| sampled.peak)),
-            ("– resident with full histories, MiB", 200.0, memory(&real.full, |sampled| sampled.resident)),
+            ("– peak of memory in the first samples, MiB", 90.0, most(&real.first, |sampled| sampled.peak)),
+            ("– resident with full histories, MiB", 200.0, most(&real.full, |sampled| sampled.resident)),
         ]);
     }
     if let Some(ten) = of("10, simulated") {
         wanted.extend([
             ("10, simulated: wall s", 10.0, ten.whole().wall),
-            ("– resident with full histories, MiB", 1024.0, memory(&ten.full, |sampled| sampled.resident)),
+            ("– resident with full histories, MiB", 1024.0, most(&ten.full, |sampled| sampled.resident)),
         ]);
         wanted.extend(
             of("1, simulated").map(|one| ("– times the CPU seconds of 1", 11.0, ten.whole().cpu / one.whole().cpu)),

@@ -18,6 +18,7 @@ use highwater::lag::judge::{Heading, judge};
 use highwater::lag::memory::Memory;
 use highwater::lag::policy::Policy;
 use highwater::lag::report::{Detail, MonitorName, Report};
+use highwater::lag::spread::spread;
 use highwater::monitor::objective::Objective;
 use highwater::monitor::sample::sharpen;
 use highwater::output::prometheus::exposition::exposition;
@@ -166,12 +167,11 @@ fn ages(report: &Report) -> Ages {
     let (mut count, mut bounds) = (0, Vec::new());
     for line in lines.filter(|line| line.lag_records.is_some_and(|lag| lag > 0)) {
         count += 1;
-        bounds.extend(line.bound_seconds.map(|bound| bound as f32));
+        // Bits of floats that are not negative are in the order of the floats.
+        bounds.extend(line.bound_seconds.map(|bound| (bound as f32).to_bits()));
     }
-    bounds.sort_unstable_by(f32::total_cmp);
-    let rank =
-        |share: f64| bounds.get(((bounds.len() as f64 * share).ceil() as usize).max(1) - 1).copied().unwrap_or(0.0);
-    Ages { count, at_least: count - bounds.len(), bounds: [0.5, 0.95, 1.0].map(|share| f64::from(rank(share))) }
+    let ranks = spread(&mut bounds).map_or([0; 3], |bounds| [bounds.p50, bounds.p95, bounds.max]);
+    Ages { count, at_least: count - bounds.len(), bounds: ranks.map(|bits| f64::from(f32::from_bits(bits))) }
 }
 
 fn name() -> MonitorName {
