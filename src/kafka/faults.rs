@@ -116,6 +116,11 @@ impl Faults {
         answer.map_err(|code| self.blame(broker, code.reason()))
     }
 
+    /// Whether no broker at all is up.
+    pub(super) fn all_down(&self) -> bool {
+        self.state().down.is_some()
+    }
+
     /// The cause behind a missing answer, where one is known.
     pub(super) fn blame(&self, broker: Option<i32>, reason: Reason) -> Reason {
         match reason {

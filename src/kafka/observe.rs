@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::future::select_ok;
+
 use super::admin::Admin;
 use super::answers::{Metadata, TopicAnswer};
 use super::client::{self, Error};
@@ -103,12 +105,12 @@ impl Cluster {
     /// another reason than `NothingVisible` says that topics or groups may be missing here that still exist.
     /// Needs a tokio runtime.
     pub async fn observe(&self, selection: &Selection, read_committed: bool, deadline: Duration) -> Observation {
-        let admin = self.admin();
-        let clock = &admin.hub().clock;
+        let mut admin = self.admin();
+        let clock = admin.hub().clock.clone();
         let mut observation = Observation { started: clock.now(), ..Observation::default() };
         let mut failures = Failures::default();
         let budget = Budget { begun: Instant::now(), deadline };
-        let pass = self.pass(&admin, selection, read_committed, budget, &mut observation, &mut failures);
+        let pass = self.pass(&mut admin, selection, read_committed, budget, &mut observation, &mut failures);
         if let Err(reason) = pass.await {
             let what = "the cluster cannot be read";
             match admin.hub().faults.advice(reason) {
@@ -160,16 +162,46 @@ impl Cluster {
         .collect()
     }
 
+    /// What there is in the cluster; and in `admin`, the client that learned it.
+    ///
+    /// librdkafka asks the broker that it asked last, also while that one hangs. So a new client, which takes one that
+    /// welcomes it, asks beside the first when that is late though not all brokers are down.
+    async fn metadata(&self, admin: &mut Admin, budget: Budget) -> Result<Metadata, Reason> {
+        let by = budget.until(0.4);
+        let ask = |admin: Admin| {
+            Box::pin(async move {
+                let metadata = topics::metadata(&admin, by).await?;
+                Ok((admin, metadata))
+            })
+        };
+        let mut first = ask(admin.clone());
+        let late = tokio::time::timeout_at(budget.until(0.1).into(), &mut first).await;
+        let (answered, metadata) = match late {
+            Ok(answer) => answer?,
+            Err(_) if admin.hub().faults.all_down() => first.await?,
+            Err(_) => match client::connect(&self.connection, admin.hub().clock.clone()) {
+                Ok(fresh) => select_ok([first, ask(fresh)]).await?.0,
+                Err(_) => first.await?,
+            },
+        };
+        if !std::ptr::eq(answered.hub(), admin.hub()) {
+            self.replace(admin, answered.clone());
+            *admin = answered;
+        }
+        Ok(metadata)
+    }
+
     async fn pass(
         &self,
-        admin: &Admin,
+        admin: &mut Admin,
         selection: &Selection,
         read_committed: bool,
         budget: Budget,
         observation: &mut Observation,
         failures: &mut Failures,
     ) -> Result<(), Reason> {
-        let metadata = topics::metadata(admin, budget.until(0.4)).await?;
+        let metadata = self.metadata(admin, budget).await?;
+        let admin = &*admin;
         observation.cluster_id.clone_from(&metadata.cluster_id);
         observation.brokers = metadata.nodes.iter().map(|node| node.address.clone()).collect();
         let known: Vec<Name> = {
@@ -249,19 +281,25 @@ impl Cluster {
 
     /// Puts a new client in the place of one that has left requests behind, or has met too many topics.
     fn recycle(&self, used: &Admin) {
+        let crowded = {
+            let memory = self.memory();
+            memory.met.len() > 2 * memory.leaders.len() + FORMER_TOPICS
+        };
+        if (crowded || used.hub().has_left_behind())
+            && let Ok(fresh) = client::connect(&self.connection, used.hub().clock.clone())
+        {
+            self.replace(used, fresh);
+        }
+    }
+
+    /// Puts a client in the place of another one, unless who asked beside this one has done so already.
+    fn replace(&self, used: &Admin, fresh: Admin) {
         let mut memory = self.memory();
-        let crowded = memory.met.len() > 2 * memory.leaders.len() + FORMER_TOPICS;
-        if !crowded && !used.hub().has_left_behind() {
-            return;
-        }
         let mut admin = self.admin.lock().unwrap_or_else(PoisonError::into_inner);
-        if !std::ptr::eq(admin.hub(), used.hub()) {
-            // Who asked beside this one has done so already.
-            return;
+        if std::ptr::eq(admin.hub(), used.hub()) {
+            *admin = fresh;
+            memory.met.clear();
         }
-        let Ok(fresh) = client::connect(&self.connection, used.hub().clock.clone()) else { return };
-        *admin = fresh;
-        memory.met.clear();
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use highwater::kafka::Cluster as Client;
 use highwater::kafka::connection::Connection;
 use highwater::lag::reason::{Reason, Scope};
@@ -65,6 +66,32 @@ async fn groups_that_no_broker_lists_are_there_until_their_coordinator_says_that
     let report = watched.sample(DEADLINE).await;
     assert_eq!((report.groups.len(), report.sampling.coverage), (GROUPS - 1, 1.0), "{:#?}", report.errors);
     assert!(!names(&report).contains(&"group-0"), "who is deleted is gone from the next sample");
+}
+
+/// What the pass sees that comes after a broker fell silent: the stale lines of each group, of three.
+async fn beside_silence(broker: i32) -> Vec<usize> {
+    let mut watched = Watched::start(cluster()).await;
+    assert_eq!(watched.sample(DEADLINE).await.sampling.coverage, 1.0);
+    watched.sim.cluster().set_health(broker, Health::Silent);
+    // A second later librdkafka has a favourite: the broker that it asks first is the one that it goes on to ask.
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    watched.clock.step(MINUTE);
+    let report = watched.sample(DEADLINE).await;
+    let stale = |group: &Judged| {
+        let lines = group.topics.iter().flatten().flat_map(|topic| topic.partitions.iter().flatten());
+        lines.filter(|line| line.stale_seconds.is_some()).count()
+    };
+    report.groups.iter().map(stale).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whichever_broker_falls_silent_the_next_pass_sees_what_the_others_have() {
+    let _alone = ALONE.lock().await;
+    for stale in join_all((0..12).map(|n| beside_silence(n % 3))).await {
+        // The partition that the broker leads; and all of the groups that it coordinates, a third or so.
+        let of = |count| stale.iter().filter(|own| **own == count).count();
+        assert!(of(1) >= GROUPS / 4 && of(1) + of(3) == GROUPS, "{stale:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
