@@ -1,7 +1,6 @@
 //! The admin calls that the safe client lacks, over librdkafka's C interface. All `unsafe` of the crate is here.
 //!
-//! librdkafka answers on its background thread, each answer into the channel of the one who asked. What is passed in
-//! is copied by the call, so nothing is borrowed across an await. It decides nothing: answers become plain data.
+//! Answers come into a queue; whoever waits for one passes on all that have come. What a call is given, it copies.
 
 #![allow(unsafe_code, unsafe_op_in_unsafe_fn, reason = "librdkafka is C; its readers share a stated precondition")]
 
@@ -50,8 +49,8 @@ mod raw {
 /// Where this is linked, mimalloc stands in for `malloc`, for us and for librdkafka, most of whose memory is asked for on
 /// one thread and given back on another: that costs glibc half of all CPU time.
 pub fn give_back_memory() {
-    // SAFETY: it takes two numbers. The first is mimalloc's `mi_option_purge_delay`, in milliseconds.
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: it takes two numbers. The first is mimalloc's `mi_option_purge_delay`, in milliseconds.
     unsafe {
         libmimalloc_sys::mi_option_set(15, 10);
     }
@@ -106,18 +105,21 @@ impl Admin {
         let native = config.create_native_config()?;
         // SAFETY: the configuration is alive. `Client::new` makes the hub the opaque of the callbacks.
         unsafe {
-            sys::rd_kafka_conf_set_background_event_cb(native.ptr(), Some(on_event));
+            sys::rd_kafka_conf_set_background_event_cb(native.ptr(), Some(on_error));
             sys::rd_kafka_conf_set_events(native.ptr(), sys::RD_KAFKA_EVENT_ERROR);
             sys::rd_kafka_conf_set_oauthbearer_token_refresh_cb(native.ptr(), Some(on_token_due));
             sys::rd_kafka_conf_set_log_cb(native.ptr(), Some(on_log));
         }
         let client = Client::new(config, native, RDKafkaType::RD_KAFKA_CONSUMER, hub)?;
-        // SAFETY: the client is alive. Its main queue (errors, logs, token refresh) goes to the background thread too.
+        // SAFETY: the client is alive. Its main queue (errors, logs, token refresh) goes to its background thread.
         let queue = unsafe {
-            let queue = sys::rd_kafka_queue_get_background(client.native_ptr());
-            let main = sys::rd_kafka_queue_get_main(client.native_ptr());
-            sys::rd_kafka_queue_forward(main, queue);
+            let rk = client.native_ptr();
+            let (main, background) = (sys::rd_kafka_queue_get_main(rk), sys::rd_kafka_queue_get_background(rk));
+            sys::rd_kafka_queue_forward(main, background);
             sys::rd_kafka_queue_destroy(main);
+            sys::rd_kafka_queue_destroy(background);
+            let queue = sys::rd_kafka_queue_new(rk);
+            sys::rd_kafka_queue_cb_event_enable(queue, Some(on_answers), std::ptr::null_mut());
             queue
         };
         Ok(Self(Arc::new(Inner { client: std::mem::ManuallyDrop::new(client), queue })))
@@ -128,7 +130,7 @@ impl Admin {
         self.client().context()
     }
 
-    /// Whether nobody else holds this client any more: a function that does not keep it alive itself.
+    /// This client while somebody else holds it: a function that does not keep it alive itself.
     pub(super) fn handle(&self) -> impl Fn() -> Option<Self> + Send + use<> {
         let weak = Arc::downgrade(&self.0);
         move || weak.upgrade().map(Self)
@@ -141,12 +143,11 @@ impl Admin {
     ) -> Pending<Event> {
         let (number, receiver) = self.hub().new_call();
         let sent = self.hub().clock.now();
+        let (rk, mut text) = (self.client().native_ptr(), [0; 128]);
+        let (buffer, size) = (text.as_mut_ptr(), text.len());
         // SAFETY: options live until they are destroyed below; calls copy them. The opaque is a number.
         unsafe {
-            let (rk, any) = (self.client().native_ptr(), sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_ANY);
-            let options = sys::rd_kafka_AdminOptions_new(rk, any);
-            let mut text = [0; 128];
-            let (buffer, size) = (text.as_mut_ptr(), text.len());
+            let options = sys::rd_kafka_AdminOptions_new(rk, sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_ANY);
             sys::rd_kafka_AdminOptions_set_request_timeout(options, ask.native_timeout(), buffer, size);
             if let Some(broker) = ask.broker {
                 sys::rd_kafka_AdminOptions_set_broker(options, broker, buffer, size);
@@ -162,6 +163,15 @@ impl Admin {
         Pending::new(receiver, sent, ask.timeout, self.clone())
     }
 
+    /// Passes on every answer that has come.
+    pub(super) fn pass_on(&self) {
+        // SAFETY: the queue is alive. An event belongs to who takes it; its opaque is the number of its call.
+        while let Some(event) = unsafe { sys::rd_kafka_queue_poll(self.0.queue, 0).as_mut() } {
+            let call = unsafe { sys::rd_kafka_event_opaque(event) }.addr();
+            self.hub().answered(call, Event(event));
+        }
+    }
+
     /// The client, for what it does safely.
     pub(super) fn client(&self) -> &Client<Hub> {
         &self.0.client
@@ -170,15 +180,13 @@ impl Admin {
     /// Ids, leaders and errors of the topics named, each once, as the broker of `ask` knows them. Left to itself, librdkafka
     /// asks the one that it takes for the controller, and waits for it when it is gone.
     pub(super) async fn topics(&self, names: &[Name], ask: Ask) -> Answered<Vec<TopicAnswer>> {
-        let pending = {
+        // SAFETY: names and pointers outlive the call, which copies them.
+        let pending = self.submit(ask, |rk, o, q| unsafe {
             let (_names, mut pointers) = c_strings(names);
-            // SAFETY: names and pointers outlive the call, which copies them.
-            self.submit(ask, |rk, o, q| unsafe {
-                let topics = sys::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
-                sys::rd_kafka_DescribeTopics(rk, topics, o, q);
-                sys::rd_kafka_TopicCollection_destroy(topics);
-            })
-        };
+            let topics = sys::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
+            sys::rd_kafka_DescribeTopics(rk, topics, o, q);
+            sys::rd_kafka_TopicCollection_destroy(topics);
+        });
         // SAFETY: the event is alive, and of the type asked for.
         let read = |event| unsafe {
             let result = sys::rd_kafka_event_DescribeTopics_result(event);
@@ -232,8 +240,7 @@ impl Admin {
             let mut names = Names::default();
             let rows = each(|n| sys::rd_kafka_ListOffsets_result_infos(result, n)).map(|info| {
                 let row = sys::rd_kafka_ListOffsetsResultInfo_topic_partition(info);
-                let timestamp = sys::rd_kafka_ListOffsetsResultInfo_timestamp(info);
-                read_row(row, timestamp, &mut names)
+                read_row(row, sys::rd_kafka_ListOffsetsResultInfo_timestamp(info), &mut names)
             });
             rows.collect()
         };
@@ -260,10 +267,9 @@ impl Admin {
     }
 
     /// The groups of the consumer protocols, with their kinds.
-    pub(super) async fn listing(&self, timeout: Duration) -> Answered<Listing> {
+    pub(super) async fn listing(&self, ask: Ask) -> Answered<Listing> {
         // SAFETY: the arguments are those of `submit`.
-        let pending =
-            self.submit(Ask::within(timeout), |rk, o, q| unsafe { sys::rd_kafka_ListConsumerGroups(rk, o, q) });
+        let pending = self.submit(ask, |rk, o, q| unsafe { sys::rd_kafka_ListConsumerGroups(rk, o, q) });
         // SAFETY: the event is alive, and of the type asked for.
         let read = |event| unsafe {
             let result = sys::rd_kafka_event_ListConsumerGroups_result(event);
@@ -280,13 +286,11 @@ impl Admin {
 
     /// Kind, state, assignor and members of the groups named. About four requests a group.
     pub(super) async fn describe(&self, ids: &[Name], timeout: Duration) -> Answered<Vec<DescribedGroup>> {
-        let pending = {
+        // SAFETY: ids and pointers outlive the call, which copies them.
+        let pending = self.submit(Ask { coordinator: true, ..Ask::within(timeout) }, |rk, o, q| unsafe {
             let (_ids, mut pointers) = c_strings(ids);
-            // SAFETY: ids and pointers outlive the call, which copies them.
-            self.submit(Ask { coordinator: true, ..Ask::within(timeout) }, |rk, o, q| unsafe {
-                sys::rd_kafka_DescribeConsumerGroups(rk, pointers.as_mut_ptr(), pointers.len(), o, q);
-            })
-        };
+            sys::rd_kafka_DescribeConsumerGroups(rk, pointers.as_mut_ptr(), pointers.len(), o, q);
+        });
         // SAFETY: the event is alive, and of the type asked for.
         let read = |event| unsafe {
             let result = sys::rd_kafka_event_DescribeConsumerGroups_result(event);
@@ -344,33 +348,29 @@ impl Admin {
     }
 }
 
-/// Called on librdkafka's background thread with each answer and each error of a connection.
-unsafe extern "C" fn on_event(_: *mut sys::rd_kafka_t, event: *mut sys::rd_kafka_event_t, opaque: *mut c_void) {
-    let event = Event(event);
-    // SAFETY: the event is alive. `Client` made its context the opaque and keeps it until this thread has ended.
-    unsafe {
-        let hub = &*opaque.cast::<Hub>();
-        if sys::rd_kafka_event_type(event.0) == sys::RD_KAFKA_EVENT_ERROR {
-            let code = Code(raw::rd_kafka_event_error(event.0));
-            return hub.faults.record(code, &text(sys::rd_kafka_event_error_string(event.0)));
-        }
-        hub.answered(sys::rd_kafka_event_opaque(event.0).addr(), event);
-    }
+// What follows is called on threads of librdkafka, with pointers that are alive until it returns. `Client` made its context
+// the opaque, and keeps it until these threads have ended.
+
+/// Called with the first answer that comes into the empty queue.
+unsafe extern "C" fn on_answers(rk: *mut sys::rd_kafka_t, _: *mut c_void) {
+    (*sys::rd_kafka_opaque(rk).cast::<Hub>()).arrived.notify_one();
 }
 
-/// Called on the same thread when an OAuth token is due.
+/// Called with each error of a connection.
+unsafe extern "C" fn on_error(_: *mut sys::rd_kafka_t, event: *mut sys::rd_kafka_event_t, opaque: *mut c_void) {
+    let (event, hub) = (Event(event), &*opaque.cast::<Hub>());
+    hub.faults.record(Code(raw::rd_kafka_event_error(event.0)), &text(sys::rd_kafka_event_error_string(event.0)));
+}
+
+/// Called when an OAuth token is due.
 unsafe extern "C" fn on_token_due(_: *mut sys::rd_kafka_t, _: *const c_char, opaque: *mut c_void) {
-    // SAFETY: as in `on_event`.
-    unsafe { &*opaque.cast::<Hub>() }.refresh_token();
+    (&*opaque.cast::<Hub>()).refresh_token();
 }
 
 /// Called with each log line.
 unsafe extern "C" fn on_log(rk: *const sys::rd_kafka_t, level: c_int, facility: *const c_char, line: *const c_char) {
-    // SAFETY: both strings are alive, and so is the client, whose opaque is as in `on_event`.
-    unsafe {
-        if let Some(hub) = sys::rd_kafka_opaque(rk).cast::<Hub>().as_ref() {
-            hub.log(level, &text(facility), &text(line));
-        }
+    if let Some(hub) = sys::rd_kafka_opaque(rk).cast::<Hub>().as_ref() {
+        hub.log(level, &text(facility), &text(line));
     }
 }
 

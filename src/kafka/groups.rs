@@ -13,6 +13,7 @@ use futures_util::stream::{self, StreamExt};
 use super::admin::Admin;
 use super::answers::{ClassicGroup, Code, DescribedGroup, ListedGroup, Listing};
 use super::failures::Failures;
+use super::request::Ask;
 use super::selection::Patterns;
 use super::topics::left;
 use crate::lag::Name;
@@ -85,7 +86,7 @@ pub(super) async fn look(
 ) -> Vec<Found> {
     // The list waits for every broker; what one that is down would add is known from before.
     let patience = (left(by) / 2).min(LISTING);
-    let listing = admin.hub().faults.guard(None, admin.listing(patience));
+    let listing = admin.hub().faults.guard(None, admin.listing(Ask::within(patience)));
     let (listing, classic) = tokio::join!(listing, classic(admin, patience));
     let listing = listing.map(|reply| reply.value);
     let silence = match &listing {

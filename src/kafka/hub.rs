@@ -1,11 +1,11 @@
-//! What a client shares with librdkafka's background thread: the clock, the faults, the log, the wish for a token.
+//! What a client shares with librdkafka's threads: the clock, the faults, the log, the wish for a token.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
 
 use rdkafka::client::ClientContext;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::admin::Event;
 use super::faults::Faults;
@@ -19,6 +19,8 @@ pub(super) type Arrival = (Event, Millis);
 pub(super) struct Hub {
     pub(super) clock: Clock,
     pub(super) faults: Faults,
+    /// Tells one of those who wait that answers have come.
+    pub(super) arrived: Notify,
     /// Who waits for the answer to which call. Calls that are never answered go with the client.
     waiting: Mutex<HashMap<usize, oneshot::Sender<Arrival>>>,
     calls: AtomicUsize,
@@ -31,8 +33,15 @@ impl ClientContext for Hub {}
 impl Hub {
     /// `token_wanted` is told whenever a new OAuth token is due.
     pub(super) fn new(clock: Clock, token_wanted: Option<mpsc::Sender<()>>) -> Self {
-        let (faults, waiting, calls) = (Faults::default(), Mutex::default(), AtomicUsize::new(1));
-        Self { clock, faults, waiting, calls, token_wanted, left_behind: AtomicBool::new(false) }
+        Self {
+            clock,
+            faults: Faults::default(),
+            arrived: Notify::new(),
+            waiting: Mutex::default(),
+            calls: AtomicUsize::new(1),
+            token_wanted,
+            left_behind: AtomicBool::new(false),
+        }
     }
 
     /// A new call, by its number, which is not 0, and where its answer will come.

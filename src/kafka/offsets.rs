@@ -17,10 +17,10 @@ use crate::lag::reason::Reason;
 use crate::lag::{Millis, Name, Offset, Partition};
 
 /// Partitions a request.
-const CHUNK: usize = 128;
+const CHUNK: usize = 64;
 
 /// Requests in flight to one broker.
-const IN_FLIGHT: usize = 16;
+const IN_FLIGHT: usize = 32;
 
 /// One offset wanted.
 pub(super) struct Question {
@@ -155,12 +155,12 @@ mod tests {
 
     #[test]
     fn each_leader_gets_its_partitions_in_small_requests() {
-        let mut questions: Vec<_> = (0..384).map(|p| question("orders", p, Some(1))).collect();
-        questions.push(question("orders", 384, Some(2)));
-        questions.push(question("orders", 385, None));
+        let mut questions: Vec<_> = (0..192).map(|p| question("orders", p, Some(1))).collect();
+        questions.push(question("orders", 192, Some(2)));
+        questions.push(question("orders", 193, None));
         let requests = requests(&questions);
         let sizes: Vec<Vec<usize>> = requests.values().map(|chunks| chunks.iter().map(Vec::len).collect()).collect();
-        assert_eq!(sizes, vec![vec![128; 3], vec![1]]);
+        assert_eq!(sizes, vec![vec![64; 3], vec![1]]);
     }
 
     #[test]

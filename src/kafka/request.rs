@@ -61,9 +61,18 @@ impl<E> Pending<E> {
         Self { receiver, sent, timeout, answered: false, admin }
     }
 
-    /// Waits for the answer, and reads it.
+    /// Waits for the answer, and reads it; on the way, passes on those of others that have come.
     pub(super) async fn reply<T>(mut self, read: impl FnOnce(&E) -> Result<T, Code>) -> Result<Reply<T>, Code> {
-        let Ok(Ok((event, replied))) = tokio::time::timeout(self.timeout, &mut self.receiver).await else {
+        let answer = async {
+            loop {
+                tokio::select! {
+                    biased;
+                    answer = &mut self.receiver => return answer,
+                    () = self.admin.hub().arrived.notified() => self.admin.pass_on(),
+                }
+            }
+        };
+        let Ok(Ok((event, replied))) = tokio::time::timeout(self.timeout, answer).await else {
             return Err(Code::TIMED_OUT);
         };
         self.answered = true;
