@@ -44,7 +44,7 @@ const PROBES: usize = highwater::lag::refine::PROBES;
 /// Those whose cost is measured on few.
 const FEW: usize = 1_200;
 
-/// Partitions of the topic on which it is measured: as many as one request asks of.
+/// Partitions of the topic on which it is measured.
 const PARTITIONS: usize = 500;
 
 /// The timestamps of each topic's records, by offset.

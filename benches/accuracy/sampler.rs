@@ -9,7 +9,7 @@ use highwater::lag::observation::{
     TopicCommits, TopicObservation,
 };
 use highwater::lag::policy::Policy;
-use highwater::lag::refine::{PROBES, Refinement};
+use highwater::lag::refine::{Budget, Refinement};
 use highwater::lag::report::{Clock, Group, GroupPartition, Method};
 use highwater::lag::{Millis, Offset};
 
@@ -180,7 +180,7 @@ impl Sampler {
 
     /// Asks by time until ages are as sharp as wanted; returns when that is done.
     pub(crate) fn refine(&mut self, log: &Log, mut now: Millis) -> Millis {
-        let mut refinement = Refinement::start(&self.memory, &self.policy, now, PROBES);
+        let mut refinement = Refinement::start(&self.memory, &self.policy, now, Budget::FULL);
         loop {
             let probes = refinement.next(&self.memory, now, Some(0));
             if probes.is_empty() {

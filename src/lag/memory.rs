@@ -30,6 +30,8 @@ pub struct Memory {
     pub conducts: BTreeMap<Name, Conduct>,
     /// By how much the clock was set between the last two passes, forward or back; 0 where it was not.
     pub clock_set: Millis,
+    /// Samples since the start after which brokers were asked by time.
+    pub sharpened: u32,
     /// The last pass; what it may have missed stands in it as the pass before saw it, unanswered.
     pub last: Observation,
 }

@@ -21,7 +21,29 @@ use times::{Cutting, cuts, ladder, worth};
 /// (measured on Kafka 4.3.1; 6 µs here). On few partitions a request has room for few, and one costs 30 times as much.
 pub const PROBES: usize = 20_000;
 
-/// Questions to one broker at once: eight requests of five hundred partitions.
+/// Samples from the first one on in which that many are asked.
+const FULL: u32 = 3;
+
+/// How often each broker may be asked in one sample.
+#[derive(Debug, Clone, Copy)]
+pub struct Budget {
+    /// In all.
+    pub all: usize,
+    /// Of them, for ages that are exact enough already, whose record alone was not found.
+    pub exact: usize,
+}
+
+impl Budget {
+    /// That of the first samples, which are to be right at once.
+    pub const FULL: Self = Self { all: PROBES, exact: PROBES };
+
+    /// That of a sample before which there were so many: later ones cost less than to observe.
+    pub fn after(samples: u32) -> Self {
+        if samples < FULL { Self::FULL } else { Self { all: PROBES / 5, exact: PROBES / 10 } }
+    }
+}
+
+/// Questions to one broker in one round: each round learns from the one before.
 const ROUND: usize = 4_000;
 
 /// Rounds for one commit. A search over a week halves down to a millisecond in thirty.
@@ -91,7 +113,7 @@ struct Queue {
     waiting: BinaryHeap<Wish>,
     /// Those asked for in the last round.
     asked: Vec<usize>,
-    left: usize,
+    left: Budget,
     /// Whether the budget is too small for the ladder of every partition that has none yet.
     crowded: bool,
 }
@@ -114,9 +136,8 @@ struct Manner {
 }
 
 impl Refinement {
-    /// Starts with every commit of the last pass behind which records are waiting. Each broker will be asked at most
-    /// `budget` times in all; [`PROBES`] is what it bears.
-    pub fn start(memory: &Memory, policy: &Policy, now: Millis, budget: usize) -> Self {
+    /// Starts with every commit of the last pass behind which records are waiting.
+    pub fn start(memory: &Memory, policy: &Policy, now: Millis, budget: Budget) -> Self {
         let (sites, opens) = sites(memory);
         let mut index: HashMap<Name, Vec<Option<usize>>> = HashMap::new();
         for (place, site) in sites.iter().enumerate() {
@@ -139,7 +160,7 @@ impl Refinement {
         for queue in queues.values_mut() {
             let unknown = queue.waiting.iter().filter(|wish| wish.need == UNKNOWN.to_bits());
             let sites: HashSet<_> = unknown.filter_map(|wish| Some(new.opens.get(wish.open)?.site)).collect();
-            queue.crowded = sites.len() * ladder(now).count() > budget;
+            queue.crowded = sites.len() * ladder(now).count() > budget.all;
         }
         new.queues = queues;
         new
@@ -157,7 +178,7 @@ impl Refinement {
         for open in std::mem::take(&mut queue.asked) {
             queue.waiting.extend(self.wish(open, memory, now).map(|(_, wish)| wish));
         }
-        let limit = queue.left.min(ROUND);
+        let limit = queue.left.all.min(ROUND);
         let mut taken: HashMap<usize, Vec<(Millis, Millis)>> = HashMap::new();
         let (mut probes, mut later) = (Vec::new(), Vec::new());
         while let Some(wish) = queue.waiting.pop() {
@@ -174,9 +195,13 @@ impl Refinement {
                 later.extend(Some(wish).filter(|_| !only_checked || !spans.contains(&span)));
                 continue;
             }
-            if probes.len() + times.len() > limit {
+            let (exact, room) = (wish.need <= UNPROVEN.to_bits(), limit - probes.len());
+            if times.len() > if exact { room.min(queue.left.exact) } else { room } {
                 later.push(wish);
                 break;
+            }
+            if exact {
+                queue.left.exact -= times.len();
             }
             spans.push(span);
             probes.extend(times.into_iter().map(|time| Probe {
@@ -191,7 +216,7 @@ impl Refinement {
             }
         }
         queue.waiting.extend(later);
-        queue.left -= probes.len();
+        queue.left.all -= probes.len();
         if !probes.is_empty() {
             self.queues.insert(broker, queue);
         }

@@ -12,7 +12,7 @@ use crate::lag::Name;
 use crate::lag::judge::{Heading, judge};
 use crate::lag::memory::Memory;
 use crate::lag::policy::Policy;
-use crate::lag::refine::{PROBES, Refinement};
+use crate::lag::refine::{Budget, Refinement};
 use crate::lag::report::{MonitorName, Report};
 use crate::lag::slo;
 
@@ -83,9 +83,8 @@ pub async fn sharpen(
     clock: &Clock,
 ) -> u64 {
     let until = Instant::now() + deadline / 2;
-    // The first look is to be right at once; later ones sharpen what they have time for, at less cost than observing.
-    let budget = if memory.groups.is_empty() { PROBES } else { PROBES / 5 };
-    let mut refinement = Refinement::start(memory, policy, clock.now(), budget);
+    let mut refinement = Refinement::start(memory, policy, clock.now(), Budget::after(memory.sharpened));
+    memory.sharpened = memory.sharpened.saturating_add(1);
     let mut free = refinement.brokers();
     let mut rounds = FuturesUnordered::new();
     let mut asked = 0;

@@ -16,7 +16,7 @@ use crate::lag::observation::{
 };
 use crate::lag::policy::Policy;
 use crate::lag::reason::Reason;
-use crate::lag::refine::Refinement;
+use crate::lag::refine::{Budget, Refinement};
 use crate::lag::{BrokerId, Millis, Offset, Partition};
 
 const TOPIC: &str = "t";
@@ -83,6 +83,10 @@ impl Scene {
 
     /// Asks every broker until nothing is left to ask; `fails` says which probes are not answered.
     fn refine(&mut self, budget: usize, fails: impl Fn(BrokerId, &Probe) -> Option<Reason>) -> Asked {
+        self.refine_within(Budget { all: budget, exact: budget }, fails)
+    }
+
+    fn refine_within(&mut self, budget: Budget, fails: impl Fn(BrokerId, &Probe) -> Option<Reason>) -> Asked {
         let now = self.now + 10;
         let mut refinement = Refinement::start(&self.memory, &self.policy, now, budget);
         let mut asked = Asked::default();
@@ -172,6 +176,27 @@ proptest! {
             prop_assert!((lag - truth).abs() <= bound, "{found:?}, and true is {truth}");
             prop_assert!(bound <= wanted(PRECISION, lag) || found.hidden, "{found:?}");
         }
+    }
+
+    #[test]
+    fn records_behind_ages_that_are_exact_enough_have_a_budget_of_their_own(
+        gaps in vec(hard(), 1..4), picks in vec(any::<prop::sample::Index>(), 1..12), exact in 0..20_usize,
+    ) {
+        let logs: Vec<Log> = gaps.iter().map(|gaps| Log::new(gaps, &[0])).collect();
+        let mut scene = Scene::new(logs.clone(), 1, spread(&picks, &logs));
+        scene.observe(scene.now);
+        let mut thrifty = Scene::new(logs.clone(), 1, spread(&picks, &logs));
+        thrifty.observe(thrifty.now);
+        let all = scene.refine(1_000_000, |_, _| None).probes.values().sum::<usize>();
+        let asked = thrifty.refine_within(Budget { all: 1_000_000, exact }, |_, _| None).probes.values().sum::<usize>();
+        prop_assert!(asked <= all + 3 * picks.len(), "{asked} of {all}");
+        for (_, found, truth) in thrifty.ages() {
+            let (lag, bound) = (found.lag.unwrap(), found.bound.unwrap());
+            prop_assert!((lag - truth).abs() <= bound, "{found:?}, and true is {truth}");
+            prop_assert!(bound <= wanted(PRECISION, lag) || found.hidden, "{found:?}");
+        }
+        let rest = thrifty.refine_within(Budget { all: 1_000_000, exact: 0 }, |_, _| None);
+        prop_assert!(rest.probes.is_empty() || rest.probes.values().all(|asked| *asked == 0), "{:?}", rest.probes);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::lag::observation::{
 };
 use crate::lag::policy::Policy;
 use crate::lag::reason::Reason;
-use crate::lag::refine::Refinement;
+use crate::lag::refine::{Budget, Refinement};
 use crate::lag::report::GroupTopic;
 use crate::lag::{Millis, Name, Offset};
 
@@ -143,7 +143,7 @@ impl Story {
 
     /// Answers questions by time from the record timestamps of the story, as a broker would.
     fn refine(&mut self, now: Millis) {
-        let mut refinement = Refinement::start(&self.memory, &self.policy, now, 1_000);
+        let mut refinement = Refinement::start(&self.memory, &self.policy, now, Budget::FULL);
         loop {
             let probes = refinement.next(&self.memory, now, Some(0));
             if probes.is_empty() {

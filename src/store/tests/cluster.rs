@@ -8,7 +8,7 @@ use crate::lag::observation::{
 };
 use crate::lag::policy::Policy;
 use crate::lag::reason::Reason;
-use crate::lag::refine::Refinement;
+use crate::lag::refine::{Budget, Refinement};
 use crate::lag::report::Report;
 use crate::lag::slo::{Bounds, Limits, Objective};
 use crate::lag::{Millis, Offset};
@@ -106,7 +106,7 @@ impl Cluster {
             ..Observation::default()
         };
         memory.remember(observation, &self.policy);
-        Refinement::start(memory, &self.policy, self.now, 0).learn(memory, &told);
+        Refinement::start(memory, &self.policy, self.now, Budget { all: 0, exact: 0 }).learn(memory, &told);
         self.judge(memory)
     }
 
