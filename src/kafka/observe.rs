@@ -53,6 +53,9 @@ struct Memory {
 /// Topics that a client may have met beyond twice those that there are, before it is replaced.
 const FORMER_TOPICS: usize = 1_000;
 
+/// How late an answer is at least before another client asks beside.
+const HEDGED: Duration = Duration::from_secs(1);
+
 /// The time that a pass has, and how much of it each step may use up.
 #[derive(Clone, Copy)]
 struct Budget {
@@ -165,9 +168,9 @@ impl Cluster {
     /// What there is in the cluster; and in `admin`, the client that learned it.
     ///
     /// librdkafka asks the broker that it asked last, also while that one hangs. So a new client, which takes one that
-    /// welcomes it, asks beside the first when that is late though not all brokers are down.
+    /// welcomes it, asks beside one that was good before and is late now, though not all brokers are down.
     async fn metadata(&self, admin: &mut Admin, budget: Budget) -> Result<Metadata, Reason> {
-        let by = budget.until(0.4);
+        let (by, late) = (budget.until(0.4), budget.until(0.1).max(budget.begun + HEDGED));
         let ask = |admin: Admin| {
             Box::pin(async move {
                 let metadata = topics::metadata(&admin, by).await?;
@@ -175,15 +178,15 @@ impl Cluster {
             })
         };
         let mut first = ask(admin.clone());
-        let late = tokio::time::timeout_at(budget.until(0.1).into(), &mut first).await;
-        let (answered, metadata) = match late {
-            Ok(answer) => answer?,
-            Err(_) if admin.hub().faults.all_down() => first.await?,
-            Err(_) => match client::connect(&self.connection, admin.hub().clock.clone()) {
-                Ok(fresh) => select_ok([first, ask(fresh)]).await?.0,
-                Err(_) => first.await?,
-            },
+        let answer = if let Ok(answer) = tokio::time::timeout_at(late.into(), &mut first).await {
+            answer
+        } else if self.memory().met.is_empty() || admin.hub().faults.all_down() {
+            first.await
+        } else {
+            let second = client::connect(&self.connection, admin.hub().clock.clone()).ok().map(ask);
+            select_ok(std::iter::once(first).chain(second)).await.map(|(answer, _)| answer)
         };
+        let (answered, metadata) = answer.map_err(|reason| admin.hub().faults.blame(None, reason))?;
         if !std::ptr::eq(answered.hub(), admin.hub()) {
             self.replace(admin, answered.clone());
             *admin = answered;
@@ -285,7 +288,9 @@ impl Cluster {
             let memory = self.memory();
             memory.met.len() > 2 * memory.leaders.len() + FORMER_TOPICS
         };
-        if (crowded || used.hub().has_left_behind())
+        let is_current = std::ptr::eq(self.admin().hub(), used.hub());
+        if is_current
+            && (crowded || used.hub().has_left_behind())
             && let Ok(fresh) = client::connect(&self.connection, used.hub().clock.clone())
         {
             self.replace(used, fresh);

@@ -72,7 +72,11 @@ impl<E> Pending<E> {
                 }
             }
         };
-        let Ok(Ok((event, replied))) = tokio::time::timeout(self.timeout, answer).await else {
+        let answer = tokio::time::timeout(self.timeout, answer).await;
+        // It may have come while nobody had the time to pass it on.
+        self.admin.pass_on();
+        let late = || self.receiver.try_recv().ok();
+        let Some((event, replied)) = answer.ok().and_then(Result::ok).or_else(late) else {
             return Err(Code::TIMED_OUT);
         };
         self.answered = true;

@@ -15,6 +15,9 @@ use super::selection::Patterns;
 use crate::lag::Name;
 use crate::lag::reason::{Reason, Scope};
 
+/// Brokers that are asked one after another where none is known to be up.
+const TRIED: usize = 3;
+
 /// The selected topics, sorted by name; and the names of those that may not be seen, any more or at all.
 ///
 /// `known` from before are asked for by name: in the list, Kafka hides a topic that it refuses as if it were not there.
@@ -135,9 +138,21 @@ async fn describe(
         return Ok(vec![]);
     }
     let names: Vec<Name> = names.into_iter().collect();
-    let broker = metadata.live_broker();
-    let answer = admin.topics(&names, Ask { broker, ..Ask::within(left(by)) });
-    Ok(admin.hub().faults.guard(broker, answer).await?.value)
+    // Which of them answered is not known where bootstrap servers have names of their own: then several are tried.
+    let brokers = match metadata.live_broker() {
+        Some(live) => vec![live],
+        None => metadata.nodes.iter().map(|node| node.id).take(TRIED).collect(),
+    };
+    let mut told = Err(Reason::Unreachable);
+    for (tried, broker) in (0..).zip(&brokers) {
+        let share = left(by) / (brokers.len() as u32 - tried);
+        let answer = admin.topics(&names, Ask { broker: Some(*broker), ..Ask::within(share) });
+        told = admin.hub().faults.guard(Some(*broker), answer).await.map(|reply| reply.value);
+        if told.is_ok() {
+            break;
+        }
+    }
+    told
 }
 
 /// What is left of a time budget.

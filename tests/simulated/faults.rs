@@ -76,7 +76,7 @@ async fn beside_silence(broker: i32) -> Vec<usize> {
     // A second later librdkafka has a favourite: the broker that it asks first is the one that it goes on to ask.
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     watched.clock.step(MINUTE);
-    let report = watched.sample(DEADLINE).await;
+    let report = watched.sample(2 * DEADLINE).await;
     let stale = |group: &Judged| {
         let lines = group.topics.iter().flatten().flat_map(|topic| topic.partitions.iter().flatten());
         lines.filter(|line| line.stale_seconds.is_some()).count()
