@@ -146,6 +146,8 @@ pub fn segment(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -170,6 +172,25 @@ mod tests {
         }
         for bad in ["", "highwater", "a/b/c", "A/b", "http:a/b", "a/b:", "/b", "a/"] {
             assert!(bad.parse::<Service>().is_err_and(|error| error.contains("NAMESPACE/NAME")), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_service_that_is_taken_is_written_as_it_was(
+            text in "(https:)?[a-z0-9-]{1,4}/[a-z0-9-]{1,4}(:[a-z0-9-]{0,3})?\\PC?",
+        ) {
+            if let Ok(service) = text.parse::<Service>() {
+                prop_assert_eq!(service.to_string(), text);
+            }
+        }
+
+        #[test]
+        fn a_token_that_is_taken_fits_into_a_header(text in "\\s?[A-Za-z0-9._~+/=-]{0,20}(\\PC|\r|\n|\0)?\\s?") {
+            if let Some(Token(token)) = Token::new(&text) {
+                prop_assert_eq!(&token, text.trim());
+                prop_assert!(http::HeaderValue::from_str(&token).is_ok());
+            }
         }
     }
 }

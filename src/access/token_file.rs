@@ -60,6 +60,8 @@ fn token(read: std::io::Result<Vec<u8>>) -> Result<Vec<u8>, TokenFileError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[tokio::test]
@@ -79,5 +81,22 @@ mod tests {
         assert!(matches!(held.read().await, Err(TokenFileError::Empty)));
         write(b"again");
         assert_eq!(held.read().await.unwrap(), b"again");
+    }
+
+    proptest! {
+        #[test]
+        fn any_content_is_one_word_or_refused(
+            content in prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..20),
+                "[ \n]?[A-Za-z0-9._~+/=-]{0,20}(\\PC|\0)?[ \n]?".prop_map(String::into_bytes),
+            ],
+        ) {
+            let word = content.trim_ascii();
+            match token(Ok(content.clone())) {
+                Ok(token) => prop_assert!(Token::is_word(word) && token == word),
+                Err(TokenFileError::Empty) => prop_assert!(word.is_empty()),
+                Err(error) => prop_assert!(!word.is_empty() && !Token::is_word(word), "{error}"),
+            }
+        }
     }
 }

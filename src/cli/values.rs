@@ -152,6 +152,9 @@ pub(super) fn account(text: &str) -> Result<(String, String), String> {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroU16;
+
+    use proptest::prelude::*;
     use tracing::Level;
 
     use super::*;
@@ -204,5 +207,24 @@ mod tests {
         assert_eq!((speed("1"), speed("1000")), (Ok(1), Ok(1000)));
         assert!(["0", "1001", "1.5", "-1"].iter().all(|text| speed(text).unwrap_err().contains("1 to 1000")));
         assert!(address("8080").unwrap_err().contains("127.0.0.1:8080") && address("[::]:80").is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(text in "(https?://|info|highwater|[A-Za-z]|[0-9]|[.:/@*=,_ -]|\\[|\\]|\\PC){0,16}") {
+            let _ = (broker(&text), log_level(&text), address(&text), origin(&text), lease(&text), role(&text));
+            let _ = (identity(&text), speed(&text), wait(&text), state(&text), severity(&text), alert(&text));
+            let _ = (server(&text), account(&text));
+        }
+
+        #[test]
+        fn a_broker_that_is_taken_has_a_host_and_a_port(
+            text in " ?(\\[[0-9a-f:]{0,6}\\]|[a-z0-9.-]{0,6}|\\PC):[0-9]{0,6}",
+        ) {
+            if let Ok(broker) = broker(&text) {
+                let (host, port) = broker.rsplit_once(':').unwrap();
+                prop_assert!(!host.is_empty() && port.parse::<NonZeroU16>().is_ok(), "{broker}");
+            }
+        }
     }
 }

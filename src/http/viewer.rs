@@ -204,6 +204,8 @@ fn cookie(headers: &HeaderMap, secure: bool, token: &str, more: &str) -> (Status
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -231,5 +233,45 @@ mod tests {
         let advice = page("sec-fetch-site", "cross-site", Some(&[])).unwrap_err();
         assert!(advice.contains("--cors-allow-origin"), "{advice}");
         assert_eq!(page("sec-fetch-site", "cross-site", Some(&[HeaderValue::from_static("*")])), Ok(()));
+    }
+
+    const HEADERS: [&str; 6] = ["authorization", "cookie", "origin", "host", "x-forwarded-host", "sec-fetch-site"];
+
+    proptest! {
+        #[test]
+        fn never_panics(
+            values in prop::collection::vec(
+                (
+                    prop::sample::select(HEADERS.to_vec()),
+                    "(Bearer |bearer|highwater|=|;| |\t|https?://|same-origin|[a-z]|:|\\PC){0,8}",
+                ),
+                0..8,
+            ),
+        ) {
+            let mut headers = HeaderMap::new();
+            for (name, value) in values {
+                if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
+                    headers.append(name, value);
+                }
+            }
+            let _ = (token(&headers), own_page(&headers, None), own_page(&headers, Some(&[])));
+        }
+
+        #[test]
+        fn a_token_is_read_back_from_header_and_cookie(
+            word in "[A-Za-z0-9._~+/=-]{1,40}",
+            other in "[a-z]{1,8}=[a-z= ]{0,8}",
+        ) {
+            let expected = Some(Token::new(word.as_str()));
+            for (name, value) in [
+                (header::AUTHORIZATION, format!("bEARER  {word} ")),
+                (header::COOKIE, format!("{other}; highwater={word}")),
+                (header::COOKIE, format!("highwater={word};{other}")),
+            ] {
+                let mut headers = HeaderMap::new();
+                headers.insert(name, HeaderValue::from_str(&value).unwrap());
+                prop_assert_eq!(&token(&headers), &expected, "{}", value);
+            }
+        }
     }
 }

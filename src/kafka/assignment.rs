@@ -64,6 +64,7 @@ mod tests {
     use kafka_protocol::messages::TopicName;
     use kafka_protocol::messages::consumer_protocol_assignment::{ConsumerProtocolAssignment, TopicPartition};
     use kafka_protocol::protocol::{Encodable, StrBytes};
+    use proptest::prelude::*;
 
     fn encoded(topics: &[(&'static str, &[i32])]) -> Vec<u8> {
         let topics = topics.iter().map(|(topic, partitions)| {
@@ -93,5 +94,33 @@ mod tests {
             decode(&[0, 1, 0x7f, 0xff, 0xff, 0xff, 0, 1, b'a', 0x7f, 0xff, 0xff, 0xff]),
             vec![("a".into(), vec![])]
         );
+    }
+
+    /// The bytes that it takes to say what was read.
+    fn said(assigned: &[(Name, Vec<Partition>)]) -> usize {
+        assigned.iter().map(|(topic, partitions)| 6 + topic.len() + 4 * partitions.len()).sum()
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_say_more_than_they_hold(
+            bytes in prop::collection::vec(prop_oneof![Just(0_u8), 0..4_u8, any::<u8>()], 0..100),
+        ) {
+            prop_assert!(said(&decode(&bytes)) <= bytes.len());
+        }
+
+        #[test]
+        fn an_assignment_that_is_cut_or_changed_says_no_more_than_it_holds(
+            place in any::<prop::sample::Index>(),
+            byte in prop::option::of(any::<u8>()),
+        ) {
+            let mut bytes = encoded(&[("orders", &[2, 0]), ("billing", &[7])]);
+            let place = place.index(bytes.len());
+            match byte {
+                Some(byte) => bytes[place] = byte,
+                None => bytes.truncate(place),
+            }
+            prop_assert!(said(&decode(&bytes)) <= bytes.len());
+        }
     }
 }

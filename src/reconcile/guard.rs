@@ -4,7 +4,7 @@
 
 use std::str::FromStr;
 
-use globset::{GlobBuilder, GlobMatcher};
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use http::Uri;
 
 use super::plan::{Invalid, Problem};
@@ -22,7 +22,7 @@ pub struct Guards {
 /// A host as a glob, such as `*.kafka.svc`, and a port, or any.
 #[derive(Debug, Clone)]
 pub struct HostPattern {
-    host: GlobMatcher,
+    host: GlobSet,
     port: Option<u16>,
 }
 
@@ -40,7 +40,9 @@ impl FromStr for HostPattern {
             return Err(HostPatternError);
         }
         let glob = GlobBuilder::new(host).case_insensitive(true).build().map_err(|_| HostPatternError)?;
-        Ok(Self { host: glob.compile_matcher(), port })
+        // A set says that a pattern is too deep or too large; a single matcher panics.
+        let host = GlobSetBuilder::new().add(glob).build().map_err(|_| HostPatternError)?;
+        Ok(Self { host, port })
     }
 }
 
@@ -112,6 +114,7 @@ fn parts(endpoint: &(String, u16)) -> (&str, Option<u16>) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -128,6 +131,12 @@ mod tests {
             } },
         }));
         guards.check(&spec.unwrap()).err().map(|invalid| invalid.to_string())
+    }
+
+    #[test]
+    fn a_pattern_that_nests_too_deep_is_refused() {
+        assert_eq!("{".repeat(300).parse::<HostPattern>().err(), Some(HostPatternError));
+        assert!(format!("{}a{}", "{".repeat(300), "}".repeat(300)).parse::<HostPattern>().is_err());
     }
 
     #[test]
@@ -180,6 +189,38 @@ mod tests {
     fn what_is_no_pattern_is_refused() {
         for text in ["", ":9092", "kafka:port", "kafka:99999", "http://kafka", "a{b", "[::1", "a b"] {
             assert!(text.parse::<HostPattern>().is_err(), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(
+            text in "([a-z]|[0-9]|[*?:.,!{}\\\\-]|\\[|\\]|\\PC){0,20}",
+            broker in "(\\[|\\]|[a-z]|:|[0-9]|\\PC){0,12}",
+            url in "(https?://)?([a-z]|[:@/?.]|\\[|\\]|[0-9]|\\PC){0,12}",
+        ) {
+            let list: Vec<_> = text.parse::<HostPattern>().into_iter().chain(patterns(&["*.kafka.svc:9092"])).collect();
+            let guards = [(list.clone(), vec![]), (vec![], list)];
+            for (bootstrap, token_endpoint) in guards {
+                let _ = check(&Guards { bootstrap, token_endpoint }, &[&broker], &url);
+            }
+        }
+
+        #[test]
+        fn a_host_that_is_written_out_allows_itself_alone(
+            host in "[a-z0-9]([a-z0-9.-]{0,20}[a-z0-9])?",
+            port in 1..u16::MAX,
+        ) {
+            let allowed = |pattern: &str, broker: String| {
+                let guards = Guards { bootstrap: patterns(&[pattern]), token_endpoint: vec![] };
+                check(&guards, &[&broker], "https://x/").is_none()
+            };
+            let with_port = format!("{host}:{port}");
+            prop_assert!(allowed(&host, with_port.clone()) && allowed(&with_port, with_port.to_uppercase()));
+            prop_assert!(!allowed(&with_port, format!("{host}:{}", port + 1)), "{with_port}");
+            for other in [format!("x{with_port}"), format!("{host}x:{port}"), format!("{host}.x:{port}")] {
+                prop_assert!(!allowed(&host, other.clone()) && !allowed(&with_port, other));
+            }
         }
     }
 }

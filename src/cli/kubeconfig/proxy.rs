@@ -34,7 +34,8 @@ fn refused(whence: &str) -> Usage {
 fn parsed(url: &str) -> Option<Uri> {
     let url = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
     let url: Uri = url.parse().ok()?;
-    (matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some()).then_some(url)
+    (matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some_and(|host| !host.is_empty()))
+        .then_some(url)
 }
 
 /// Whether `NO_PROXY` names the server: by a host, which stands for what is below it, too; by `.domain` or `*.domain`, for
@@ -72,6 +73,8 @@ fn bare(host: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn server(url: &str) -> Uri {
@@ -135,6 +138,36 @@ mod tests {
             for told in [of(&far, Some(bad), |_| None), of(&far, None, environment)] {
                 let told = told.unwrap_err().to_string();
                 assert!(told.contains("write http://host:port") && !told.contains("secret"), "{told}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_proxy_is_one_over_http_or_refused(
+            url in "(https?://)?([a-z]|[0-9]|[.:/@%?#]|\\[|\\]|\\PC){0,16}",
+            no_proxy in "([a-z]|[0-9]|[.:/*, ]|\\[|\\]|10\\.0\\.0\\.0/|fd00::|\\PC){0,12}",
+        ) {
+            for far in ["https://api.example.org", "https://10.1.2.3:6443", "https://[fd00::1]:6443"].map(server) {
+                let environment = |name: &str| {
+                    let value = if name == "NO_PROXY" { &no_proxy } else { &url };
+                    Some(value.clone())
+                };
+                for proxy in [of(&far, Some(url.as_str()), |_| None), of(&far, None, environment)] {
+                    let kind = proxy.ok().flatten().map(|proxy| proxy.scheme_str().map(str::to_owned));
+                    prop_assert!(kind.is_none_or(|kind| matches!(kind.as_deref(), Some("http" | "https"))));
+                }
+            }
+        }
+
+        #[test]
+        fn a_server_that_is_named_anywhere_goes_without(
+            before in "([a-z]|[0-9]|[.:/*, ]|\\[|\\]|\\PC){0,12}",
+            host in "[a-z]([a-z0-9-]{0,10}[a-z0-9])?(\\.[a-z]{1,5}){0,2}",
+        ) {
+            let far = server(&format!("https://{host}:6443"));
+            for name in [host.clone(), host.to_uppercase(), format!("{host}:6443")] {
+                prop_assert!(goes_without(&far, &format!("{before}, {name} ,")), "{name}");
             }
         }
     }

@@ -132,12 +132,69 @@ fn open(key: &'static str, path: &Path, kind: Option<&str>, password: Option<&st
         return Ok(Store::Pem(text));
     }
     let store = Pkcs12::from_der(&bytes).map_err(|_| unusable(key, path, "is neither PEM nor PKCS12"))?;
-    let opened = store.parse2(password.unwrap_or_default());
+    // The library panics at a password with a NUL, which C has no text for; no store opens with one.
+    let password = Some(password.unwrap_or_default()).filter(|password| !password.contains('\0'));
+    let opened = password.and_then(|password| store.parse2(password).ok());
     let hint = "does not open: its password is another one, or its encryption is that of Java 8 and older (RC2), \
         which a newer keytool -importkeystore replaces";
-    opened.map(Store::Pkcs12).map_err(|_| unusable(key, path, hint))
+    opened.map(Store::Pkcs12).ok_or_else(|| unusable(key, path, hint))
 }
 
 fn unusable(key: &'static str, path: &Path, problem: impl Into<String>) -> PropertiesError {
     PropertiesError::Store { key, path: path.to_owned(), problem: problem.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::kafka::pem::tests::certificate;
+
+    /// A store that is cut or has another byte somewhere, or what only begins as one does.
+    fn damaged() -> impl Strategy<Value = Vec<u8>> {
+        static STORE: LazyLock<Vec<u8>> = LazyLock::new(|| {
+            let (crt, key) = certificate("client");
+            Pkcs12::builder().pkey(&key).cert(&crt).build2("s3cret").unwrap().to_der().unwrap()
+        });
+        let changed = (any::<prop::sample::Index>(), prop::option::of(any::<u8>())).prop_map(|(place, byte)| {
+            let (mut bytes, place) = (STORE.to_vec(), place.index(STORE.len()));
+            match byte {
+                Some(byte) => bytes[place] = byte,
+                None => bytes.truncate(place),
+            }
+            bytes
+        });
+        let begins: [&[u8]; 4] = [b"", b"\x30\x82", b"-----BEGIN ", &JKS_MAGIC];
+        let rest = prop::collection::vec(any::<u8>(), 0..100);
+        let begun = (prop::sample::select(begins.to_vec()), rest).prop_map(|(begin, rest)| [begin, &rest[..]].concat());
+        prop_oneof![changed, begun]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(32) })]
+
+        #[test]
+        fn any_bytes_are_a_store_or_refused_by_the_property_that_names_it(
+            bytes in damaged(),
+            kind in prop::option::of(prop::sample::select(vec!["PEM", "PKCS12", "JKS"])),
+            password in "s3cret|\\PC{0,5}|a\0b",
+        ) {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), &bytes).unwrap();
+            let properties = |store: &str| {
+                let location = file.path().to_str();
+                let written = [("location", location), ("password", Some(password.as_str())), ("type", kind)];
+                let written = written.into_iter().filter_map(|(name, value)| Some((name, value?)));
+                written.map(|(name, value)| (format!("ssl.{store}.{name}"), value.to_owned())).collect::<Properties>()
+            };
+            let trusted = truststore(&mut properties("truststore")).map(drop);
+            let own = keystore(&mut properties("keystore")).map(drop);
+            for error in [trusted, own].into_iter().filter_map(Result::err) {
+                prop_assert!(matches!(error, PropertiesError::Store { .. }), "{error}");
+            }
+        }
+    }
 }

@@ -47,6 +47,8 @@ impl Format {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -76,6 +78,24 @@ mod tests {
         ];
         for (accept, format) in cases {
             assert_eq!(Format::accepted(accept), format, "{accept}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nobody_gets_a_format_that_their_header_does_not_name(
+            accept in "(application/openmetrics-text|text/plain|,|;| |q|version|=|1\\.0\\.0|0\\.[0-9]|\"|\\PC){0,12}",
+        ) {
+            let named = accept.to_ascii_lowercase().contains("application/openmetrics-text");
+            prop_assert!(named || Format::accepted(&accept) == Format::Text);
+        }
+
+        #[test]
+        fn the_format_is_that_which_is_liked_better(text in 0_u16..=1000, open_metrics in 0_u16..=1000) {
+            let [t, o] = [text, open_metrics].map(|quality| f64::from(quality) / 1000.0);
+            let accept = format!("text/plain;q={t}, application/openmetrics-text; q={o}");
+            let expected = if open_metrics > 0 && open_metrics >= text { Format::OpenMetrics } else { Format::Text };
+            prop_assert_eq!(Format::accepted(&accept), expected, "{}", accept);
         }
     }
 }
