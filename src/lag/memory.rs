@@ -30,7 +30,7 @@ pub struct Memory {
     pub conducts: BTreeMap<Name, Conduct>,
     /// By how much the clock was set between the last two passes, forward or back; 0 where it was not.
     pub clock_set: Millis,
-    /// Samples since the start after which brokers were asked by time.
+    /// Samples since the start in which brokers were asked by time.
     pub sharpened: u32,
     /// The last pass; what it may have missed stands in it as the pass before saw it, unanswered.
     pub last: Observation,
@@ -47,8 +47,20 @@ pub struct TopicMemory {
     pub ends: Arc<[Ends]>,
     /// Whether no group needs history rows at the fine cadence.
     pub coarse: bool,
-    /// Whether its settings say that it is never compacted; `false` where they are not known.
-    pub only_deleted: bool,
+    /// Whether records of it may be compacted away.
+    pub compaction: Compaction,
+}
+
+/// Whether records of a topic may be compacted away, as its `cleanup.policy` says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Compaction {
+    /// The settings are not known.
+    #[default]
+    Unknown,
+    /// The policy is to delete, and nothing else.
+    Never,
+    /// The policy is to compact.
+    Set,
 }
 
 /// One partition of a topic.
@@ -101,7 +113,11 @@ impl Memory {
     pub fn told_configs(&mut self, configs: &BTreeMap<Name, Result<TopicConfig, Reason>>) {
         for (name, topic) in &mut self.topics {
             let config = configs.get(name).and_then(|config| config.as_ref().ok());
-            topic.only_deleted = config.is_some_and(|config| config.cleanup_policy.as_deref() == Some("delete"));
+            topic.compaction = match config.and_then(|config| config.cleanup_policy.as_deref()) {
+                None => Compaction::Unknown,
+                Some("delete") => Compaction::Never,
+                Some(_) => Compaction::Set,
+            };
         }
     }
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 
 use super::bracket::{Question, check, estimate, is_blind, is_proven, search, wanted};
 use super::history::History;
-use super::memory::{Memory, PartitionMemory};
+use super::memory::{Compaction, Memory, PartitionMemory};
 use super::observation::{Probe, Told};
 use super::policy::Policy;
 use super::reason::Reason;
@@ -49,14 +49,18 @@ const ROUND: usize = 4_000;
 /// Rounds for one commit. A search over a week halves down to a millisecond in thirty.
 const ROUNDS: u8 = 40;
 
-/// The age from which it is looked whether compaction has taken the record: younger ones are hardly ever cleaned.
+/// The age from which it is looked whether compaction has taken the record of a topic whose settings are not known: younger
+/// ones are hardly ever cleaned.
 const CHECKED: Millis = 3_600_000;
 
 /// How urgent an age is that has no bound.
 const UNKNOWN: f64 = f64::MAX;
 
-/// How urgent an age is whose rows may be empty: as one that is about as exact as wanted.
-const UNPROVEN: f64 = 1.0;
+/// How urgent an age is that is just as exact as wanted.
+const EXACT: f64 = 1.0;
+
+/// How urgent an age is whose rows may be empty: as one that is a little less exact than wanted.
+const UNPROVEN: f64 = EXACT + f64::EPSILON;
 
 /// How urgent it is to look whether compaction has come: whatever the budget leaves goes there. Nothing else tells a
 /// topic that is compacted from one that is not without the right to read its settings.
@@ -86,8 +90,8 @@ struct Site {
     version: u32,
     /// Whether its broker refused an answer in this sample.
     failed: bool,
-    /// Whether compaction may take records of it.
-    compactable: bool,
+    /// The age from which compaction may have taken a record; `None` where it never does.
+    compacted_from: Option<Millis>,
 }
 
 impl Site {
@@ -195,7 +199,7 @@ impl Refinement {
                 later.extend(Some(wish).filter(|_| !only_checked || !spans.contains(&span)));
                 continue;
             }
-            let (exact, room) = (wish.need <= UNPROVEN.to_bits(), limit - probes.len());
+            let (exact, room) = (wish.need <= EXACT.to_bits(), limit - probes.len());
             if times.len() > if exact { room.min(queue.left.exact) } else { room } {
                 later.push(wish);
                 break;
@@ -290,7 +294,7 @@ impl Refinement {
         let partition = partition?;
         let question = question(partition, open.committed, &self.policy, now)?;
         let history = &partition.history;
-        let need = need(history, question, self.policy.precision, (site.compactable, open.checked))?;
+        let need = need(history, question, self.policy.precision, (site.compacted_from, open.checked))?;
         // Positive floats and their bits are in the same order.
         Some((site.leader, Wish { need: need.to_bits(), open: index, version: site.version }))
     }
@@ -327,14 +331,19 @@ fn sites(memory: &Memory) -> (Vec<Site>, Vec<Open>) {
     let mut sites = Vec::new();
     for topic in &memory.last.topics {
         first.insert(&topic.name, sites.len());
-        let compactable = memory.topics.get(&topic.name).is_none_or(|known| !known.only_deleted);
+        let compaction = memory.topics.get(&topic.name).map_or(Compaction::Unknown, |known| known.compaction);
+        let compacted_from = match compaction {
+            Compaction::Unknown => Some(CHECKED),
+            Compaction::Never => None,
+            Compaction::Set => Some(0),
+        };
         sites.extend((0..).zip(&topic.partitions).map(|(partition, seen)| Site {
             topic: topic.name.clone(),
             partition,
             leader: seen.leader,
             version: 0,
             failed: false,
-            compactable,
+            compacted_from,
         }));
     }
     let topics = memory.last.groups.iter().flat_map(|group| &group.commits).flat_map(|commits| &commits.topics);
@@ -365,13 +374,18 @@ fn is_of_the_broker(reason: Reason) -> bool {
 
 /// How much wider the bound of an age is than wanted: above 1 it is too wide, up to 1 only the record itself is missing.
 /// `None` when nothing is left to ask. Whether compaction may have come is looked for once where that is possible.
-fn need(history: &History, question: Question, precision: Millis, (compactable, checked): (bool, bool)) -> Option<f64> {
+fn need(
+    history: &History,
+    question: Question,
+    precision: Millis,
+    (compacted_from, checked): (Option<Millis>, bool),
+) -> Option<f64> {
     let estimate = estimate(history, question, precision);
     if !history.backfilled && estimate.method == Method::AtLeast {
         return Some(UNKNOWN);
     }
     if !worth(&estimate, precision) {
-        let old = compactable && precision > 0 && estimate.lag.is_some_and(|lag| lag >= CHECKED);
+        let old = compacted_from.zip(estimate.lag).is_some_and(|(from, lag)| precision > 0 && lag >= from);
         let open = !checked || !estimate.settled && !is_proven(history, question);
         return (old && open && !is_blind(history, question)).then_some(LAST);
     }

@@ -84,7 +84,6 @@ pub async fn sharpen(
 ) -> u64 {
     let until = Instant::now() + deadline / 2;
     let mut refinement = Refinement::start(memory, policy, clock.now(), Budget::after(memory.sharpened));
-    memory.sharpened = memory.sharpened.saturating_add(1);
     let mut free = refinement.brokers();
     let mut rounds = FuturesUnordered::new();
     let mut asked = 0;
@@ -97,8 +96,10 @@ pub async fn sharpen(
                 rounds.push(async move { (broker, cluster.tell(probes, left).await) });
             }
         }
-        let Some((broker, told)) = rounds.next().await else { return asked as u64 };
+        let Some((broker, told)) = rounds.next().await else { break };
         refinement.learn(memory, &told);
         free.push(broker);
     }
+    memory.sharpened = memory.sharpened.saturating_add(u32::from(asked > 0));
+    asked as u64
 }
