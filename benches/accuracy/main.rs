@@ -21,6 +21,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use fastrand::Rng;
+use rdkafka::util::get_rdkafka_version;
 
 use promises::{Kind, Run};
 use sampler::Setting;
@@ -34,13 +35,17 @@ struct Asked {
     write: bool,
     seed: u64,
     broker: Option<brokers::Broker>,
+    /// The broker's version, for the page.
+    kafka: String,
 }
 
 fn main() -> ExitCode {
     let asked = match asked() {
         Ok(asked) => asked,
         Err(unknown) => {
-            println!("accuracy: '{unknown}' is none of --short, --write, --seed=NUMBER, --broker=HOST:PORT[,PROCESS]");
+            println!(
+                "accuracy: '{unknown}' is none of --short, --write, --seed=NUMBER, --broker=HOST:PORT[,PROCESS], --kafka=VERSION"
+            );
             return ExitCode::from(2);
         }
     };
@@ -67,7 +72,7 @@ fn main() -> ExitCode {
         let mut together = Outcome::default();
         page::of(&runs, Kind::Week, Setting::REFINED).for_each(|run| together.merge(&run.outcome));
         let simulated = page::simulated(&simulated);
-        let heading = heading([simulated].into_iter().chain(real.map(|(_, part)| part)).collect());
+        let heading = heading([simulated].into_iter().chain(real.map(|(_, part)| part)).collect(), &asked.kafka);
         std::fs::create_dir_all(&docs).unwrap();
         std::fs::write(docs.join("accuracy.md"), page::page(&runs, &promises, &heading)).unwrap();
         std::fs::write(docs.join("accuracy.svg"), plot::plot(&together)).unwrap();
@@ -83,6 +88,7 @@ fn asked() -> Result<Asked, String> {
             ("--short", _) => asked.short = true,
             ("--write", _) => asked.write = true,
             ("--seed", Ok(seed)) => asked.seed = seed,
+            ("--kafka", _) => asked.kafka = format!(", Kafka {value}"),
             ("--broker", _) => {
                 let (bootstrap, process) = value.split_once(',').unwrap_or((value, ""));
                 asked.broker = Some(brokers::Broker { bootstrap: bootstrap.to_owned(), process: process.parse().ok() });
@@ -143,7 +149,7 @@ fn tell(name: &str, outcome: &Outcome) {
     }
 }
 
-fn heading(clusters: Vec<String>) -> page::Heading {
+fn heading(clusters: Vec<String>, kafka: &str) -> page::Heading {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let cpus = read("/proc/cpuinfo");
     let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map_or("", |(_, m)| m);
@@ -153,7 +159,7 @@ fn heading(clusters: Vec<String>) -> page::Heading {
     page::Heading {
         machine,
         date: today.split('T').next().unwrap_or_default().to_owned(),
-        version: format!("Highwater {}", env!("CARGO_PKG_VERSION")),
+        version: format!("Highwater {}, librdkafka {}{kafka}", env!("CARGO_PKG_VERSION"), get_rdkafka_version().1),
         clusters,
     }
 }

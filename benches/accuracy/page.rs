@@ -65,7 +65,7 @@ Their quantiles are of the numbers that they give.
 
 ";
 
-pub(crate) const COLUMNS: &str = "| | p50 | p95 | p99 | max | no number | right | bound held | bound narrow |\n|---|---|---|---|---|---|---|---|---|\n";
+pub(crate) const COLUMNS: &str = "| | p50 | p95 | p99 | max | no number | right | bound held | bound narrow | bound p50, p95, max |\n|---|---|---|---|---|---|---|---|---|---|\n";
 
 fn promised(promises: &[Promise]) -> String {
     let mut table = String::from("| | reached | measured |\n|---|---|---|\n");
@@ -100,15 +100,16 @@ fn compared(runs: &[Run]) -> String {
 pub(crate) fn methods(outcome: &Outcome) -> String {
     let mut lines = ours("Highwater", outcome);
     for (name, errors) in peers::NAMES.iter().zip(&outcome.errors[1..]) {
-        writeln!(lines, "| {name} | {} | – | – |", figures(errors)).unwrap();
+        writeln!(lines, "| {name} | {} | – | – | – |", figures(errors)).unwrap();
     }
     lines
 }
 
 fn ours(name: &str, outcome: &Outcome) -> String {
     let bounds = &outcome.bounds;
-    let held = percent(bounds.held().value());
-    format!("| {name} | {} | {held} | {} |\n", figures(&outcome.errors[0]), percent(bounds.narrow.value()))
+    let (held, narrow) = (percent(bounds.held().value()), percent(bounds.narrow.value()));
+    let widths = bounds.widths().map_or("–".to_owned(), |widths| widths.map(length).join(", "));
+    format!("| {name} | {} | {held} | {narrow} | {widths} |\n", figures(&outcome.errors[0]))
 }
 
 fn figures(errors: &Errors) -> String {

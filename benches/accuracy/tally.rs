@@ -41,12 +41,7 @@ impl Errors {
 
     /// p50, p95, p99 and the largest error, in milliseconds, of the numbers that were given.
     pub(crate) fn quantiles(&self) -> Option<[f64; 4]> {
-        let mut sorted = self.given.clone();
-        sorted.sort_unstable_by(f32::total_cmp);
-        let last = sorted.len().checked_sub(1)?;
-        // Nearest rank.
-        let rank = |share: f64| (share * sorted.len() as f64).ceil() as usize;
-        Some([0.5, 0.95, 0.99, 1.0].map(|share| f64::from(sorted[rank(share).saturating_sub(1).min(last)])))
+        quantiles(&self.given, [0.5, 0.95, 0.99, 1.0])
     }
 
     /// Share of the samples without a number.
@@ -97,6 +92,8 @@ pub(crate) struct Bounds {
     pub(crate) producer: Share,
     /// Bounds as narrow as wanted, of all ages.
     pub(crate) narrow: Share,
+    /// How wide the bounds were, in milliseconds.
+    widths: Vec<f32>,
     /// Bounds that held, or an oddity that was named.
     pub(crate) told: Share,
     /// Bounds as narrow as wanted, and no oddity.
@@ -118,6 +115,7 @@ impl Bounds {
             None => {}
         }
         self.narrow.add(look.is_narrow());
+        self.widths.extend(look.bound.map(|bound| bound as f32));
         // Either clock is the truth: who looks does not know that the producers' lie.
         let holds = holds || look.holds_for(look.entered);
         self.told.add(holds || look.flagged || look.age.is_none());
@@ -137,10 +135,16 @@ impl Bounds {
         self.append.merge(other.append);
         self.producer.merge(other.producer);
         self.narrow.merge(other.narrow);
+        self.widths.extend(&other.widths);
         self.told.merge(other.told);
         self.plain.merge(other.plain);
         self.rows.merge(other.rows);
         self.six_days.extend(&other.six_days);
+    }
+
+    /// p50, p95 and the largest width, in milliseconds.
+    pub(crate) fn widths(&self) -> Option<[f64; 3]> {
+        quantiles(&self.widths, [0.5, 0.95, 1.0])
     }
 
     /// Share of the bounds that held.
@@ -149,6 +153,15 @@ impl Bounds {
         both.merge(self.producer);
         both
     }
+}
+
+/// Nearest ranks; `None` of nothing.
+fn quantiles<const N: usize>(values: &[f32], shares: [f64; N]) -> Option<[f64; N]> {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(f32::total_cmp);
+    let last = sorted.len().checked_sub(1)?;
+    let rank = |share: f64| (share * sorted.len() as f64).ceil() as usize;
+    Some(shares.map(|share| f64::from(sorted[rank(share).saturating_sub(1).min(last)])))
 }
 
 /// Nearest rank; 0 of nothing.

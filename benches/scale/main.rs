@@ -1,6 +1,6 @@
 //! What a sample costs, and how that grows: CPU and wall seconds of each phase, requests, memory, bytes in the database.
 //!
-//! On a simulated cluster of three sizes, and with `--broker=ADDRESS` on a real Kafka, which it fills. What is measured
+//! On a simulated cluster of three sizes, and with `--broker=ADDRESS` (and `--kafka=VERSION`) on a real Kafka, which it fills. What is measured
 //! is a process of its own, and so is the simulated cluster. `--short` is a tenth of it; `--write` writes
 //! docs/benchmarks.md; `--only=tenth|one|ten|real` measures one size.
 #![allow(
@@ -57,7 +57,7 @@ fn main() {
         page::tell(&all[all.len() - 1..]);
     }
     if has("--write") {
-        page::write(&all);
+        page::write(&all, value("--kafka").unwrap_or("of an unknown version"));
     }
     page::judge(&all);
 }

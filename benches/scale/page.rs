@@ -3,6 +3,8 @@
 use std::fmt::Write;
 use std::process::Command;
 
+use rdkafka::util::get_rdkafka_version;
+
 use super::sampled::{Ages, Measured, Sampled};
 
 pub(super) const MIB: f64 = 1_048_576.0;
@@ -10,7 +12,7 @@ pub(super) const MIB: f64 = 1_048_576.0;
 /// The rows of the table: what they are called, and the figure.
 type Row = (&'static str, fn(&Measured) -> String);
 
-const ROWS: [Row; 19] = [
+const ROWS: [Row; 20] = [
     ("groups × partitions × committed offsets", |m| {
         format!("{} × {} × {}", m.size.groups, m.size.partitions(), m.size.commits())
     }),
@@ -22,6 +24,10 @@ const ROWS: [Row; 19] = [
     ("scrape over HTTP, partition detail", |m| cost(m, 5)),
     ("– of it rendering", |m| format!("{:.3} ({:.3})", m.mean(|s| s.render.cpu), m.mean(|s| s.render.wall))),
     ("**one sample and one scrape**", |m| format!("**{:.3}** ({:.3})", m.whole().cpu, m.whole().wall)),
+    ("the first sample with its scrape", |m| {
+        let whole = m.first.first().map(Sampled::whole).unwrap_or_default();
+        format!("{:.3} ({:.3})", whole.cpu, whole.wall)
+    }),
     ("questions by time", |m| format!("{:.0}", m.mean(|s| s.probes as f64))),
     ("requests", |m| match m.settled().iter().all(|s| s.requests.is_some()) {
         true => format!("{:.0}", m.mean(|s| s.requests.unwrap_or(0) as f64)),
@@ -79,7 +85,7 @@ pub(crate) fn tell(all: &[Measured]) {
 }
 
 /// Writes docs/benchmarks.md.
-pub(crate) fn write(all: &[Measured]) {
+pub(crate) fn write(all: &[Measured], kafka: &str) {
     let output = |program: &str, arguments: &[&str]| {
         let output = Command::new(program).args(arguments).output().unwrap();
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
@@ -96,7 +102,7 @@ pub(crate) fn write(all: &[Measured]) {
     let page = format!(
         "# What a sample costs\n\nWritten by `tests/bed/scale --write`: the tables are measured, not typed. \
          `tests/bed/scale --short` measures a tenth of it and is part of `tests/run`; both fail where an age is missing, and the whole one where a limit is missed by half.\n\n\
-         {}, Highwater {}, {}, {cores} cores of {model}, {}.\n\nEach figure is the mean of {} samples with one scrape \
+         {}, Highwater {}, librdkafka {}, Kafka {kafka}, {}, {cores} cores of {model}, {}.\n\nEach figure is the mean of {} samples with one scrape \
          each, after {} others. CPU seconds are those of the measured process, all its threads together; wall seconds \
          stand behind them. A size names groups, partitions and committed offsets; on the simulated cluster, a process \
          of its own that is not counted, seven of ten groups keep up, one falls behind, two have stopped, and ten records a \
@@ -104,6 +110,7 @@ pub(crate) fn write(all: &[Measured]) {
          real Kafka nothing moves.\n\n{}\n## Growth\n\n{growth}\n## What was wanted\n\n{}",
         output("date", &["+%Y-%m-%d"]),
         env!("CARGO_PKG_VERSION"),
+        get_rdkafka_version().1,
         output("rustc", &["--version"]),
         output("uname", &["-sr"]),
         super::AVERAGED,

@@ -52,6 +52,12 @@ pub(crate) struct Ages {
 }
 
 impl Sampled {
+    /// It and its scrape.
+    pub(crate) fn whole(&self) -> Cost {
+        let sum = |of: fn(Cost) -> f64| self.parts().iter().map(|part| of(part.1)).sum();
+        Cost { wall: sum(|cost| cost.wall), cpu: sum(|cost| cost.cpu) }
+    }
+
     /// The parts of one sample and one scrape. `render` is the part of `scrape` that is not HTTP.
     pub(crate) fn parts(&self) -> [(&'static str, Cost); 6] {
         [
@@ -89,7 +95,6 @@ impl Measured {
 
     /// One sample and one scrape.
     pub(crate) fn whole(&self) -> Cost {
-        let sum = |of: fn(Cost) -> f64| self.mean(|sampled| sampled.parts().iter().map(|part| of(part.1)).sum());
-        Cost { wall: sum(|cost| cost.wall), cpu: sum(|cost| cost.cpu) }
+        Cost { wall: self.mean(|sampled| sampled.whole().wall), cpu: self.mean(|sampled| sampled.whole().cpu) }
     }
 }
