@@ -185,11 +185,11 @@ mod tests {
     async fn a_silent_broker_times_out_and_a_slow_one_takes_its_time() {
         with_client("stopped", |sim, client, _| {
             client.fetch_watermarks("orders", 0, PATIENCE).unwrap();
-            sim.cluster().set_latency(Duration::from_millis(100));
+            (0..2).for_each(|broker| sim.cluster().set_latency(broker, Duration::from_millis(100)));
             let asked = std::time::Instant::now();
             client.fetch_watermarks("orders", 0, PATIENCE).unwrap();
             assert!(asked.elapsed() >= Duration::from_millis(100));
-            sim.cluster().set_latency(Duration::ZERO);
+            (0..2).for_each(|broker| sim.cluster().set_latency(broker, Duration::ZERO));
             sim.cluster().set_health(0, Health::Silent);
             let within = Duration::from_secs(1);
             let answers = (0..4).map(|p| client.fetch_watermarks("orders", p, within).is_ok()).collect::<Vec<_>>();

@@ -116,7 +116,7 @@ impl Broker {
                 let due = {
                     let cluster = self.cluster.read();
                     cluster.answered.fetch_add(1, Ordering::Relaxed);
-                    Instant::now() + cluster.latency
+                    Instant::now() + cluster.latency(self.id)
                 };
                 let _ = answers.send((due, answer::frame(self, request.into())?));
             }

@@ -41,6 +41,8 @@ pub struct Topic {
     pub replication_factor: usize,
     /// One log a partition, from 0.
     pub logs: Vec<Log>,
+    /// Partitions that have no leader, though their brokers may be up.
+    pub leaderless: Vec<Partition>,
 }
 
 #[derive(Debug, Default)]
@@ -48,6 +50,7 @@ pub(super) struct Broker {
     pub(super) port: u16,
     /// Watched by its connections, which end at once when it goes down.
     pub(super) health: watch::Sender<Health>,
+    latency: Duration,
 }
 
 /// The simulated cluster.
@@ -56,7 +59,6 @@ pub struct Cluster {
     pub(super) id: Name,
     pub(super) brokers: Vec<Broker>,
     pub(super) epoch: i32,
-    pub(super) latency: Duration,
     pub(super) answered: AtomicU64,
     topics: HashMap<Name, Topic>,
     names: HashMap<TopicId, Name>,
@@ -74,7 +76,6 @@ impl Cluster {
             id: id.into(),
             brokers: (0..brokers).map(|_| Broker::default()).collect(),
             epoch: 0,
-            latency: Duration::ZERO,
             answered: AtomicU64::new(0),
             topics: HashMap::new(),
             names: HashMap::new(),
@@ -95,7 +96,7 @@ impl Cluster {
         id[8..].copy_from_slice(&half(1));
         let name: Name = name.into();
         self.names.insert(id, name.clone());
-        self.topics.insert(name.clone(), Topic { name, id, replication_factor, logs });
+        self.topics.insert(name.clone(), Topic { name, id, replication_factor, logs, leaderless: vec![] });
     }
 
     /// Deletes a topic at `now` and creates it again with other logs. Committed offsets stay what they were.
@@ -129,7 +130,7 @@ impl Cluster {
         self.topics.get(name)
     }
 
-    /// The topic of that name, to change its logs; partitions may be added.
+    /// The topic of that name, to change its logs, and who of them has a leader; partitions may be added.
     pub fn topic_mut(&mut self, name: &str) -> Option<&mut Topic> {
         self.topics.get_mut(name)
     }
@@ -215,7 +216,7 @@ impl Cluster {
     /// Makes a broker behave like that from now on; an unknown one is left out.
     pub fn set_health(&mut self, broker: BrokerId, health: Health) {
         self.epoch += 1;
-        if let Some(broker) = usize::try_from(broker).ok().and_then(|broker| self.brokers.get_mut(broker)) {
+        if let Some(broker) = self.broker_mut(broker) {
             broker.health.send_replace(health);
         }
     }
@@ -244,9 +245,12 @@ impl Cluster {
         self.refused.contains(topic)
     }
 
-    /// Answers every request no earlier than `latency` of the machine's time after it came in.
-    pub fn set_latency(&mut self, latency: Duration) {
-        self.latency = latency;
+    /// Has a broker answer every request no earlier than `latency` of the machine's time after it came in; an unknown one is
+    /// left out.
+    pub fn set_latency(&mut self, broker: BrokerId, latency: Duration) {
+        if let Some(broker) = self.broker_mut(broker) {
+            broker.latency = latency;
+        }
     }
 
     /// The brokers that hold a partition, the preferred leader first.
@@ -254,9 +258,10 @@ impl Cluster {
         self.ring(hash(&*topic.name).wrapping_add(partition.unsigned_abs().into()), topic.replication_factor)
     }
 
-    /// The leader of a partition: the first of its replicas that is up.
+    /// The leader of a partition: the first of its replicas that is up, unless it is to have none.
     pub(super) fn leader(&self, topic: &Topic, partition: Partition) -> Option<BrokerId> {
-        self.replicas(topic, partition).find(|&broker| self.is_up(broker))
+        let first = self.replicas(topic, partition).find(|&broker| self.is_up(broker));
+        first.filter(|_| !topic.leaderless.contains(&partition))
     }
 
     /// The coordinator of a group.
@@ -270,13 +275,24 @@ impl Cluster {
     }
 
     pub(super) fn health(&self, broker: BrokerId) -> Health {
-        let broker = usize::try_from(broker).ok().and_then(|broker| self.brokers.get(broker));
-        broker.map_or(Health::Down, |broker| *broker.health.borrow())
+        self.broker(broker).map_or(Health::Down, |broker| *broker.health.borrow())
+    }
+
+    pub(super) fn latency(&self, broker: BrokerId) -> Duration {
+        self.broker(broker).map_or(Duration::ZERO, |broker| broker.latency)
     }
 
     /// The brokers that are up, with their ports.
     pub(super) fn alive(&self) -> impl Iterator<Item = (BrokerId, u16)> {
         (0..).zip(&self.brokers).filter(|(id, _)| self.is_up(*id)).map(|(id, broker)| (id, broker.port))
+    }
+
+    fn broker(&self, id: BrokerId) -> Option<&Broker> {
+        self.brokers.get(usize::try_from(id).ok()?)
+    }
+
+    fn broker_mut(&mut self, id: BrokerId) -> Option<&mut Broker> {
+        self.brokers.get_mut(usize::try_from(id).ok()?)
     }
 
     fn ring(&self, first: u64, length: usize) -> impl Iterator<Item = BrokerId> + use<> {

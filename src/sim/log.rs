@@ -106,7 +106,8 @@ impl Log {
         Self { retention: Some(retention), ..self }
     }
 
-    /// Lets records enter the log `delay` after their timestamp, as a lingering producer does.
+    /// Lets records enter the log `delay` after their timestamp, as a lingering producer does, or one whose clock is behind;
+    /// a negative one is that of a clock that is ahead.
     #[must_use]
     pub fn with_delay(self, delay: Millis) -> Self {
         Self { delay, ..self }
@@ -141,7 +142,7 @@ impl Log {
 
     /// The end at `now`: the offset that the next record will have.
     pub fn end(&self, now: Millis) -> Offset {
-        self.count(now.saturating_sub(self.delay))
+        self.count(self.latest(now))
     }
 
     /// The last stable offset at `now`.
@@ -160,19 +161,25 @@ impl Log {
         let there = (self.start(now)..self.end(now)).contains(&offset);
         let holding = self.segments.partition_point(|s| s.first <= offset).checked_sub(1)?;
         let segment = self.segments.get(holding).filter(|_| there)?;
-        Some(segment.from + segment.traffic.written(offset - segment.first, now - segment.from))
+        Some(segment.from + segment.traffic.written(offset - segment.first, self.latest(now) - segment.from))
     }
 
     /// The first record at `now` with a timestamp at or after `time`, as offset and timestamp.
     pub fn first_since(&self, time: Millis, now: Millis) -> Option<(Offset, Millis)> {
-        let offset = self.count(time.min(now).saturating_sub(1)).max(self.start(now));
-        self.timestamp(offset, now).filter(|_| time <= now).map(|timestamp| (offset, timestamp))
+        let latest = self.latest(now);
+        let offset = self.count(time.min(latest).saturating_sub(1)).max(self.start(now));
+        self.timestamp(offset, now).filter(|_| time <= latest).map(|timestamp| (offset, timestamp))
     }
 
     /// The newest record at `now`, as offset and timestamp.
     pub fn newest(&self, now: Millis) -> Option<(Offset, Millis)> {
         let offset = self.end(now) - 1;
         self.timestamp(offset, now).map(|timestamp| (offset, timestamp))
+    }
+
+    /// The latest timestamp that a record may have at `now`.
+    fn latest(&self, now: Millis) -> Millis {
+        now.saturating_sub(self.delay)
     }
 
     /// Records with a timestamp up to and including `time`.
@@ -214,7 +221,7 @@ mod tests {
 
     prop_compose! {
         fn log()(first in traffic(), then in traffic(), at in 1..100 * HOUR,
-                 kept in proptest::option::of(1..200 * HOUR), delay in 0..5000i64,
+                 kept in proptest::option::of(1..200 * HOUR), delay in -5000..5000i64,
                  cut in proptest::option::of((1..100 * HOUR, 0.0..1.0))) -> Log {
             let mut log = Log::new(CREATED, first).then(CREATED + at, then).with_delay(delay);
             log.retention = kept;

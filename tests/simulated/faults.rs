@@ -13,14 +13,14 @@ use highwater::sim::consumer::{Phase, Story};
 use highwater::sim::group::Group;
 use highwater::sim::log::{Log, Traffic};
 
-use crate::{ALONE, HOUR, START, Watched};
+use crate::{ALONE, HOUR, START, Watched, stale};
 
 const MINUTE: i64 = 60_000;
-const GROUPS: usize = 12;
-const DEADLINE: Duration = Duration::from_secs(5);
+pub(crate) const GROUPS: usize = 12;
+pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Twelve groups that stopped ten minutes ago, on a topic whose partitions every broker has.
-fn cluster() -> Cluster {
+pub(crate) fn cluster() -> Cluster {
     let mut cluster = Cluster::new("faults", 3);
     cluster.create_topic("orders", 3, vec![Log::new(START - HOUR, Traffic::Steady { per_second: 1.0 }); 3]);
     for n in 0..GROUPS {
@@ -76,12 +76,7 @@ async fn beside_silence(broker: i32) -> Vec<usize> {
     // A second later librdkafka has a favourite: the broker that it asks first is the one that it goes on to ask.
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     watched.clock.step(MINUTE);
-    let report = watched.sample(2 * DEADLINE).await;
-    let stale = |group: &Judged| {
-        let lines = group.topics.iter().flatten().flat_map(|topic| topic.partitions.iter().flatten());
-        lines.filter(|line| line.stale_seconds.is_some()).count()
-    };
-    report.groups.iter().map(stale).collect()
+    stale(&watched.sample(2 * DEADLINE).await)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,15 +1,16 @@
 //! Fifty thousand partitions: one pass sees all of them in time, and a broker that says nothing costs no more than its own.
+//! Ten thousand commits that all lag: their ages stay exact, and no broker is asked more than it bears.
 
 use std::time::{Duration, Instant};
 
 use highwater::lag::reason::{Reason, Scope};
-use highwater::lag::report::Report;
+use highwater::lag::refine::Budget;
 use highwater::sim::cluster::{Cluster, Health};
 use highwater::sim::consumer::{Phase, Story};
 use highwater::sim::group::Group;
 use highwater::sim::log::{Log, Traffic};
 
-use crate::{ALONE, HOUR, START, Watched};
+use crate::{ALONE, HOUR, START, Watched, lines, stale};
 
 const TOPICS: usize = 500;
 const PARTITIONS: usize = 100;
@@ -26,13 +27,6 @@ fn cluster() -> Cluster {
         cluster.add_group(Group::new(&format!("group-{n}"), &[&*format!("topic-{n:03}")], story));
     }
     cluster
-}
-
-/// How many partitions of each group are not of this sample.
-fn stale(report: &Report) -> Vec<usize> {
-    let topics = report.groups.iter().flat_map(|group| group.topics.iter().flatten());
-    let lines = topics.map(|topic| topic.partitions.iter().flatten().filter(|line| line.stale_seconds.is_some()));
-    lines.map(Iterator::count).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -91,5 +85,47 @@ async fn a_silent_coordinator_costs_only_its_own_groups_however_many_they_are() 
         assert_eq!((stale.len(), of(1) + of(3)), (GROUPS, GROUPS), "{round}");
         assert!((GROUPS / 4..GROUPS / 2).contains(&of(3)), "{round}: {}", of(3));
         many.clock.step(60_000);
+    }
+}
+
+/// Groups on one topic of three brokers: each reads slower than is written to any partition, at a rate of its own.
+fn lagging(groups: usize) -> Cluster {
+    let mut cluster = Cluster::new("lagging", 3);
+    let log = |p| Log::new(START - 7 * HOUR, Traffic::Steady { per_second: 5.0 + 0.05 * p as f64 });
+    cluster.create_topic("orders", 3, (0..PARTITIONS).map(log).collect());
+    for n in 0..groups {
+        let story = Story::new(START - 6 * HOUR, vec![Phase::reads(10 * HOUR, 1, 0.049 * (n + 1) as f64)]);
+        cluster.add_group(Group::new(&format!("group-{n}"), &["orders"], story));
+    }
+    cluster
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_commits_that_all_lag_and_move_have_exact_ages_within_the_budget() {
+    const GROUPS: usize = 100;
+    /// One in a hundred may be at the edge of what is exact.
+    const FEW: usize = GROUPS * PARTITIONS / 100;
+    let _alone = ALONE.lock().await;
+    let mut watched = Watched::start(lagging(GROUPS)).await;
+    let (mut committed, mut exact) = (vec![0; GROUPS * PARTITIONS], 0);
+    for n in 0..5 {
+        let (budget, begun) = (3 * Budget::after(watched.memory.sharpened).all as u64, Instant::now());
+        let report = watched.sample(DEADLINE).await;
+        let (took, probes) = (begun.elapsed(), report.sampling.probes);
+        assert_eq!((report.sampling.coverage, report.errors.len()), (1.0, 0), "{:#?}", report.errors);
+        assert!(took < DEADLINE, "{took:?} in sample {n}");
+        assert!(probes <= budget, "{probes} questions of {budget} in sample {n}");
+        watched.assert_true(&report, "orders");
+        assert!(lines(&report).all(|(_, line)| line.lag_records > Some(0)), "all lag");
+        let moved: Vec<i64> = lines(&report).filter_map(|(_, line)| line.committed_offset).collect();
+        assert_eq!(moved.len(), committed.len());
+        assert!(moved.iter().zip(&committed).all(|(now, before)| now > before), "all move");
+        let wanted = |age: f64| (age / 100.0).max(1.0);
+        let sharp = lines(&report).filter_map(|(_, line)| line.lag_seconds.zip(line.bound_seconds));
+        let sharp = sharp.filter(|(age, bound)| *bound <= wanted(*age)).count();
+        println!("sample {n}: {took:?}, {probes} questions of {budget}, {sharp} of {} exact", moved.len());
+        assert!(sharp + FEW >= exact, "{sharp} in sample {n}, {exact} before");
+        (committed, exact) = (moved, sharp.max(exact));
+        watched.clock.step(60_000);
     }
 }

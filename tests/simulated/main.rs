@@ -1,8 +1,10 @@
-//! What takes a whole process on a simulated cluster: a day of virtual time, a clock that is set, very many partitions.
+//! What takes a whole process on a simulated cluster: a day of virtual time, clocks that are wrong, what breaks or changes
+//! while it is looked at, very many partitions.
 //!
 //! One test at a time, for memory is measured that all share.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on should stop")]
 
+mod changes;
 mod clock;
 mod faults;
 mod large;
@@ -16,8 +18,9 @@ use highwater::crd::slo::Slo;
 use highwater::kafka::Cluster;
 use highwater::kafka::connection::Connection;
 use highwater::kafka::selection::{Patterns, Selection};
+use highwater::lag::Partition;
 use highwater::lag::memory::Memory;
-use highwater::lag::report::{MonitorName, Report};
+use highwater::lag::report::{GroupPartition, MonitorName, Report};
 use highwater::monitor::objective::Objective;
 use highwater::monitor::sample::{Task, sample};
 use highwater::reconcile::plan::policy;
@@ -64,6 +67,39 @@ impl Watched {
     async fn sample(&mut self, deadline: Duration) -> Report {
         sample(&self.cluster, &mut self.memory, &self.task, deadline, &self.clock).await.0
     }
+
+    /// How long ago the oldest record that a group has not read was written, by its timestamp, in seconds; 0 where it has
+    /// read all.
+    fn truth(&self, group: &str, topic: &str, partition: Partition) -> f64 {
+        let (cluster, now) = (self.sim.cluster(), self.clock.now());
+        let committed = cluster.committed(group, topic, partition, now).unwrap();
+        let written = cluster.log(topic, partition).unwrap().timestamp(committed, now);
+        written.map_or(0.0, |written| (now - written) as f64 / 1e3)
+    }
+
+    /// Every line of a report that is about this topic alone has an age: inside its bound, or no more than the true one.
+    fn assert_true(&self, report: &Report, topic: &str) {
+        for (group, line) in lines(report) {
+            let (age, truth) = (line.lag_seconds.unwrap(), self.truth(group, topic, line.partition));
+            let holds = line.bound_seconds.map_or(age <= truth, |bound| (age - truth).abs() <= bound + 1e-6);
+            assert!(holds, "{group}, truly {truth} s: {line:#?}");
+        }
+    }
+}
+
+/// Every partition of every group, with the group's id.
+fn lines(report: &Report) -> impl Iterator<Item = (&str, GroupPartition<'_>)> {
+    report.groups.iter().flat_map(|group| {
+        let topics = group.topics.iter().flatten();
+        topics.flat_map(|topic| topic.partitions.iter().flatten()).map(move |line| (&*group.group_id, line))
+    })
+}
+
+/// How many partitions of each group, on each topic, are not of this sample.
+fn stale(report: &Report) -> Vec<usize> {
+    let topics = report.groups.iter().flat_map(|group| group.topics.iter().flatten());
+    let lines = topics.map(|topic| topic.partitions.iter().flatten().filter(|line| line.stale_seconds.is_some()));
+    lines.map(Iterator::count).collect()
 }
 
 /// A number that the system knows of this process.
