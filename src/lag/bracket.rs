@@ -209,6 +209,11 @@ impl Limits {
     fn clamp(self, time: Millis) -> Millis {
         time.clamp(self.low, self.high.max(self.low))
     }
+
+    /// The disorder to add to a bound that rests on a record: no less than what is seen of that record.
+    fn slack_of(self, fact: Fact) -> Millis {
+        self.slack.max((self.clamp(fact.at) - fact.at).abs())
+    }
 }
 
 /// Between two sampled log ends. Record `committed` came after the last request that saw the lower end.
@@ -245,7 +250,8 @@ fn by_timestamps(history: &History, question: Question, limits: Limits) -> Optio
     let share = (question.committed - low_offset) as f64 / (search.high_offset - low_offset).max(1) as f64;
     let time = if closed { low } else { low + ((reach - low) as f64 * share.clamp(0.0, 1.0)) as Millis };
     let estimate = found(question, time, (low, high), Method::Interpolated, Clock::Producer);
-    let bound = estimate.bound.map(|bound| bound + limits.slack);
+    let slack = below.map_or(limits.slack, |fact| limits.slack_of(fact));
+    let bound = estimate.bound.map(|bound| bound + slack);
     Some(Estimate { bound, settled: closed || blind, hidden: closed || blind, ..estimate })
 }
 
@@ -265,7 +271,7 @@ pub fn is_blind(history: &History, question: Question) -> bool {
 fn record(question: Question, fact: Fact, limits: Limits) -> Estimate {
     let at = limits.clamp(fact.at);
     let estimate = found(question, at, (at, at), Method::Record, Clock::Producer);
-    Estimate { bound: Some(1 + limits.slack), settled: true, ..estimate }
+    Estimate { bound: Some(1 + limits.slack_of(fact)), settled: true, ..estimate }
 }
 
 /// The proven upper end on the producer clock. The time asked for counts only where a record is known to survive

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::POLICY;
 use super::properties::{Log, PRECISION, gaps};
 use crate::lag::bracket::{Estimate, Question, estimate, wanted};
+use crate::lag::history::History;
 use crate::lag::memory::{Compaction, Memory};
 use crate::lag::observation::{
     Commits, GroupKind, GroupObservation, Observation, PartitionObservation, Probe, Reading, Told, TopicCommits,
@@ -347,5 +348,23 @@ fn a_partition_that_is_refused_is_not_asked_again_and_the_others_go_on() {
     for (partition, found, truth) in scene.ages() {
         assert_eq!(found.bound.is_some(), partition != 2);
         assert!(partition == 2 || (found.lag.unwrap() - truth).abs() <= found.bound.unwrap());
+    }
+}
+
+#[test]
+fn how_late_a_record_came_stays_in_its_bound_when_the_disorder_has_faded() {
+    let (first, hour, late) = (1_000_000_000, 3_600_000, 30_000);
+    let mut history = History::default();
+    for (offset, at) in [(10, first), (20, first + hour)] {
+        history.observe(Reading { offset, sent: at, replied: at }, 0);
+    }
+    // It entered the log after the first row, with a timestamp from before it.
+    let stamp = first - late;
+    history.learn(stamp, Some((10, stamp)), first + hour, 20);
+    for hours in [2, 12, 23, 48] {
+        let now = first + hours * hour;
+        let found = estimate(&history, Question { committed: 10, end: 20, seen: first + hour, now }, PRECISION);
+        let (lag, bound) = (found.lag.unwrap(), found.bound.unwrap());
+        assert!((lag - (now - stamp)).abs() <= bound, "after {hours} h: {found:?}");
     }
 }
