@@ -44,7 +44,8 @@ fn main() -> ExitCode {
         Ok(asked) => asked,
         Err(unknown) => {
             println!(
-                "accuracy: '{unknown}' is none of --short, --write, --seed=NUMBER, --broker=HOST:PORT[,PROCESS], --kafka=VERSION"
+                "accuracy: '{unknown}' is none of --short, --write, --seed=NUMBER, --broker=HOST:PORT[,PROCESS], \
+                 --kafka=VERSION"
             );
             return ExitCode::from(2);
         }

@@ -1,6 +1,6 @@
 //! What ages must reach, each as one line with what was measured, reached or not.
 
-use crate::tally::{Share, quantile};
+use crate::tally::{Share, quantiles};
 use crate::traffic::{Producer, Shape};
 use crate::week::Outcome;
 
@@ -132,7 +132,7 @@ fn rows(runs: &[&Run]) -> Promise {
 }
 
 fn six_days(runs: &[&Run]) -> Promise {
-    let of = |run: &&Run| (quantile(&run.outcome.bounds.six_days, 0.95), run.name());
+    let of = |run: &&Run| (quantiles(&run.outcome.bounds.six_days, [95]).map_or(0.0, |[p95]| p95), run.name());
     let enough = runs.iter().all(|run| !run.outcome.bounds.six_days.is_empty());
     let (error, name) = runs.iter().map(of).max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((1.0, "no run".to_owned()));
     Promise {

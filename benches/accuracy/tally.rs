@@ -3,6 +3,7 @@
 use highwater::lag::Millis;
 use highwater::lag::bracket::wanted;
 use highwater::lag::report::Clock;
+use highwater::lag::spread::nearest_rank;
 
 use crate::sampler::Look;
 
@@ -41,7 +42,7 @@ impl Errors {
 
     /// p50, p95, p99 and the largest error, in milliseconds, of the numbers that were given.
     pub(crate) fn quantiles(&self) -> Option<[f64; 4]> {
-        quantiles(&self.given, [0.5, 0.95, 0.99, 1.0])
+        quantiles(&self.given, [50, 95, 99, 100])
     }
 
     /// Share of the samples without a number.
@@ -101,7 +102,7 @@ pub(crate) struct Bounds {
     /// Errors within the distance of the rows around the commit.
     pub(crate) rows: Share,
     /// Errors relative to the age, of ages of six days.
-    pub(crate) six_days: Vec<f64>,
+    pub(crate) six_days: Vec<f32>,
     /// The worst that was wrong without being flagged, for the log of a run.
     pub(crate) worst: Option<(Millis, String)>,
 }
@@ -144,7 +145,7 @@ impl Bounds {
 
     /// p50, p95 and the largest width, in milliseconds.
     pub(crate) fn widths(&self) -> Option<[f64; 3]> {
-        quantiles(&self.widths, [0.5, 0.95, 1.0])
+        quantiles(&self.widths, [50, 95, 100])
     }
 
     /// Share of the bounds that held.
@@ -155,19 +156,10 @@ impl Bounds {
     }
 }
 
-/// Nearest ranks; `None` of nothing.
-fn quantiles<const N: usize>(values: &[f32], shares: [f64; N]) -> Option<[f64; N]> {
+/// The values at these percents; `None` of nothing.
+pub(crate) fn quantiles<const N: usize>(values: &[f32], percents: [usize; N]) -> Option<[f64; N]> {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f32::total_cmp);
-    let last = sorted.len().checked_sub(1)?;
-    let rank = |share: f64| (share * sorted.len() as f64).ceil() as usize;
-    Some(shares.map(|share| f64::from(sorted[rank(share).saturating_sub(1).min(last)])))
-}
-
-/// Nearest rank; 0 of nothing.
-pub(crate) fn quantile(values: &[f64], share: f64) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
-    let rank = (share * sorted.len() as f64).ceil() as usize;
-    sorted.get(rank.saturating_sub(1)).copied().unwrap_or(0.0)
+    sorted.last()?;
+    Some(percents.map(|percent| nearest_rank(&sorted, percent).map_or(0.0, f64::from)))
 }

@@ -79,7 +79,7 @@ pub(crate) fn run(log: &Log, setting: Setting, length: Length, rng: &mut Rng) ->
                 && distance == 6 * DAY
                 && let Some(error) = look.error()
             {
-                outcome.bounds.six_days.push(error as f64 / look.entered as f64);
+                outcome.bounds.six_days.push(error as f32 / look.entered as f32);
             }
         }
     }

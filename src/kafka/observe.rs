@@ -183,12 +183,12 @@ impl Cluster {
         } else if self.memory().met.is_empty() || admin.hub().faults.all_down() {
             first.await
         } else {
-            let second = client::connect(&self.connection, admin.hub().clock.clone()).ok().map(ask);
+            let second = self.another(admin).map(ask);
             select_ok(std::iter::once(first).chain(second)).await.map(|(answer, _)| answer)
         };
         let (answered, metadata) = answer.map_err(|reason| admin.hub().faults.blame(None, reason))?;
         if !std::ptr::eq(answered.hub(), admin.hub()) {
-            self.replace(admin, answered.clone());
+            self.replace(admin, || Some(answered.clone()));
             *admin = answered;
         }
         Ok(metadata)
@@ -288,23 +288,26 @@ impl Cluster {
             let memory = self.memory();
             memory.met.len() > 2 * memory.leaders.len() + FORMER_TOPICS
         };
-        let is_current = std::ptr::eq(self.admin().hub(), used.hub());
-        if is_current
-            && (crowded || used.hub().has_left_behind())
-            && let Ok(fresh) = client::connect(&self.connection, used.hub().clock.clone())
-        {
-            self.replace(used, fresh);
+        if crowded || used.hub().has_left_behind() {
+            self.replace(used, || self.another(used));
         }
     }
 
-    /// Puts a client in the place of another one, unless who asked beside this one has done so already.
-    fn replace(&self, used: &Admin, fresh: Admin) {
+    /// Puts a client, if there is one, in the place of another, unless who asked beside this one has done so already.
+    fn replace(&self, used: &Admin, fresh: impl FnOnce() -> Option<Admin>) {
         let mut memory = self.memory();
         let mut admin = self.admin.lock().unwrap_or_else(PoisonError::into_inner);
-        if std::ptr::eq(admin.hub(), used.hub()) {
+        if std::ptr::eq(admin.hub(), used.hub())
+            && let Some(fresh) = fresh()
+        {
             *admin = fresh;
             memory.met.clear();
         }
+    }
+
+    /// A new client like this one; `None` where none can be made.
+    fn another(&self, like: &Admin) -> Option<Admin> {
+        client::connect(&self.connection, like.hub().clock.clone()).ok()
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {

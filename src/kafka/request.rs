@@ -72,13 +72,16 @@ impl<E> Pending<E> {
                 }
             }
         };
-        let answer = tokio::time::timeout(self.timeout, answer).await;
-        // It may have come while nobody had the time to pass it on.
-        self.admin.pass_on();
-        let late = || self.receiver.try_recv().ok();
-        let Some((event, replied)) = answer.ok().and_then(Result::ok).or_else(late) else {
-            return Err(Code::TIMED_OUT);
+        let in_time = tokio::time::timeout(self.timeout, answer).await;
+        let answer = match in_time {
+            Ok(answer) => answer.ok(),
+            Err(_) => {
+                // It may have come while nobody had the time to pass it on.
+                self.admin.pass_on();
+                self.receiver.try_recv().ok()
+            }
         };
+        let Some((event, replied)) = answer else { return Err(Code::TIMED_OUT) };
         self.answered = true;
         Ok(Reply { value: read(&event)?, sent: self.sent, replied })
     }

@@ -22,7 +22,7 @@ use times::{Cutting, cuts, ladder, worth};
 pub const PROBES: usize = 20_000;
 
 /// Samples from the first one on in which that many are asked.
-const FULL: u32 = 3;
+const FIRST: u32 = 3;
 
 /// How often each broker may be asked in one sample.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +39,7 @@ impl Budget {
 
     /// That of a sample before which there were so many: later ones cost less than to observe.
     pub fn after(samples: u32) -> Self {
-        if samples < FULL { Self::FULL } else { Self { all: PROBES / 5, exact: PROBES / 10 } }
+        if samples < FIRST { Self::FULL } else { Self { all: PROBES / 5, exact: PROBES / 10 } }
     }
 }
 
@@ -199,8 +199,9 @@ impl Refinement {
                 later.extend(Some(wish).filter(|_| !only_checked || !spans.contains(&span)));
                 continue;
             }
-            let (exact, room) = (wish.need <= EXACT.to_bits(), limit - probes.len());
-            if times.len() > if exact { room.min(queue.left.exact) } else { room } {
+            let exact = wish.need <= EXACT.to_bits();
+            let room = if exact { queue.left.exact } else { usize::MAX }.min(limit - probes.len());
+            if times.len() > room {
                 later.push(wish);
                 break;
             }

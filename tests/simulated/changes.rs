@@ -12,9 +12,7 @@ use highwater::sim::group::Group;
 use highwater::sim::log::{Log, Traffic};
 
 use crate::faults::{self, DEADLINE, GROUPS};
-use crate::{ALONE, HOUR, START, Watched, lines, stale};
-
-const MINUTE: i64 = 60_000;
+use crate::{ALONE, HOUR, MINUTE, START, Watched, holds, lines, stale};
 
 /// Partitions of the topic.
 const PARTITIONS: i32 = 3;
@@ -186,11 +184,6 @@ async fn look_at_a_clock(delay: i64, check: impl Fn(&GroupPartition<'_>, f64, f6
         }
         watched.clock.step(MINUTE);
     }
-}
-
-/// Whether an age is inside its bound.
-fn holds(line: &GroupPartition<'_>, truth: f64) -> bool {
-    line.lag_seconds.zip(line.bound_seconds).is_some_and(|(age, bound)| (age - truth).abs() <= bound + 1e-6)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -10,9 +10,7 @@ use highwater::sim::consumer::{Phase, Story};
 use highwater::sim::group::Group;
 use highwater::sim::log::{Log, Traffic};
 
-use crate::{ALONE, HOUR, START, Watched};
-
-const MINUTE: i64 = 60_000;
+use crate::{ALONE, HOUR, MINUTE, START, Watched};
 
 /// A group that stopped ten minutes before the start.
 fn cluster() -> Simulated {

@@ -13,9 +13,8 @@ use highwater::sim::consumer::{Phase, Story};
 use highwater::sim::group::Group;
 use highwater::sim::log::{Log, Traffic};
 
-use crate::{ALONE, HOUR, START, Watched, stale};
+use crate::{ALONE, HOUR, MINUTE, START, Watched, stale};
 
-const MINUTE: i64 = 60_000;
 pub(crate) const GROUPS: usize = 12;
 pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
 

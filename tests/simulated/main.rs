@@ -34,6 +34,7 @@ static ALONE: Mutex<()> = Mutex::const_new(());
 /// When the simulated clusters are looked at first: milliseconds since 1970 UTC.
 const START: i64 = 1_790_000_000_000;
 
+const MINUTE: i64 = 60_000;
 const HOUR: i64 = 3_600_000;
 
 /// A simulated cluster that is looked at as a monitor does.
@@ -81,10 +82,15 @@ impl Watched {
     fn assert_true(&self, report: &Report, topic: &str) {
         for (group, line) in lines(report) {
             let (age, truth) = (line.lag_seconds.unwrap(), self.truth(group, topic, line.partition));
-            let holds = line.bound_seconds.map_or(age <= truth, |bound| (age - truth).abs() <= bound + 1e-6);
-            assert!(holds, "{group}, truly {truth} s: {line:#?}");
+            let inside = if line.bound_seconds.is_some() { holds(&line, truth) } else { age <= truth };
+            assert!(inside, "{group}, truly {truth} s: {line:#?}");
         }
     }
+}
+
+/// Whether an age is inside its bound.
+fn holds(line: &GroupPartition<'_>, truth: f64) -> bool {
+    line.lag_seconds.zip(line.bound_seconds).is_some_and(|(age, bound)| (age - truth).abs() <= bound + 1e-6)
 }
 
 /// Every partition of every group, with the group's id.

@@ -10,9 +10,8 @@ use highwater::sim::group::Group;
 use highwater::sim::log::{Log, Traffic};
 use highwater::store::Store;
 
-use crate::{ALONE, HOUR, START, Watched, number};
+use crate::{ALONE, HOUR, MINUTE, START, Watched, number};
 
-const MINUTE: i64 = 60_000;
 const MIB: u64 = 1 << 20;
 
 /// Twenty topics of ten partitions and twenty groups: some keep up, some are behind, some have stopped.
