@@ -220,7 +220,7 @@ impl Admin {
         pending.reply(|event| event.code().map(read)).await
     }
 
-    /// The offset of each partition at its specification: [`super::request::LATEST`], [`super::request::EARLIEST`], or a time. Each partition once.
+    /// The offset of each partition at its specification, which is a time or a word of `request`. Each partition once.
     pub(super) async fn offsets(&self, asked: &[(Name, Partition, Offset)], ask: Ask) -> Answered<Vec<OffsetAnswer>> {
         // SAFETY: the list is alive during the call, which copies it, and destroyed once.
         let pending = self.submit(ask, |rk, o, q| unsafe {

@@ -18,7 +18,7 @@ use super::failures::Failures;
 use super::groups::{self, Found, Known};
 use super::offsets::{self, Lost, Outcome, Question};
 use super::refusals::Refusals;
-use super::request::{EARLIEST, LATEST};
+use super::request::{EARLIEST, LATEST, MAX_TIMESTAMP};
 use super::selection::Selection;
 use super::{commits, outcome, topics};
 use crate::clock::Clock;
@@ -144,7 +144,7 @@ impl Cluster {
                 topic: probe.topic.clone(),
                 partition: probe.partition,
                 // Negative numbers are no times to Kafka, and no record is older than 1970.
-                at: probe.time.max(0),
+                at: if probe.time == Probe::NEWEST { MAX_TIMESTAMP } else { probe.time.max(0) },
                 leader: leader.flatten(),
             })
             .collect();

@@ -26,7 +26,7 @@ const IN_FLIGHT: usize = 32;
 pub(super) struct Question {
     pub(super) topic: Name,
     pub(super) partition: Partition,
-    /// A time, [`super::request::EARLIEST`] or [`super::request::LATEST`].
+    /// A time, or [`super::request::EARLIEST`], [`super::request::LATEST`] or [`super::request::MAX_TIMESTAMP`].
     pub(super) at: Offset,
     /// The partition's leader.
     pub(super) leader: Option<i32>,

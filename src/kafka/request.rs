@@ -21,6 +21,9 @@ pub(super) const LATEST: Offset = -1;
 /// Asks for its start.
 pub(super) const EARLIEST: Offset = -2;
 
+/// Asks for the record with the largest timestamp.
+pub(super) const MAX_TIMESTAMP: Offset = -3;
+
 /// The offset of a partition of which librdkafka got no answer, without an error beside it.
 pub(super) const NOT_ANSWERED: Offset = -1001;
 

@@ -213,6 +213,18 @@ impl History {
         }
     }
 
+    /// Takes in the record with the largest timestamp that was `found`: no question from after it finds any.
+    ///
+    /// A broker that does not know this question answers with the first record. So it counts where the beginning of time,
+    /// asked later, led to a record further in front.
+    pub fn learn_newest(&mut self, found: Option<(Offset, Millis)>, replied: Millis, end: Offset) {
+        let first = self.facts.first().filter(|fact| fact.from <= 0);
+        let understood = found.zip(first).filter(|((offset, _), first)| first.offset < *offset);
+        if let Some(((_, at), _)) = understood.filter(|((_, at), _)| *at < replied) {
+            self.learn(at + 1, None, replied, end);
+        }
+    }
+
     /// Puts a fact in its place, over those that it outdates.
     pub(super) fn insert(&mut self, fact: Fact) {
         let index = self.facts.partition_point(|known| known.offset < fact.offset);

@@ -179,8 +179,14 @@ pub struct Probe {
     pub topic: Name,
     /// The partition.
     pub partition: Partition,
-    /// The time asked for.
+    /// The time asked for, or [`Probe::NEWEST`].
     pub time: Millis,
+}
+
+impl Probe {
+    /// Asks for the record with the largest timestamp, where the broker knows that question (Kafka 3.0 and later, KIP-734).
+    /// One that does not takes it for the beginning of time, and answers with the first record.
+    pub const NEWEST: Millis = Millis::MAX;
 }
 
 /// What a broker answered to a probe.

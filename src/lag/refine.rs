@@ -135,7 +135,7 @@ struct Wish {
 struct Manner {
     /// Only whether the record is still there.
     only_checked: bool,
-    /// Of the ladder only its two ends.
+    /// Of the ladder only its two ends, as far as there are records.
     crowded: bool,
 }
 
@@ -232,7 +232,9 @@ impl Refinement {
     /// brokers that are silent or cannot tell.
     pub fn learn(&mut self, memory: &mut Memory, told: &[Told]) {
         let mut found_compacted = Vec::new();
-        for told in told {
+        // What the newest record says is understood by what the first one does.
+        let (newest, timed): (Vec<_>, Vec<_>) = told.iter().partition(|told| told.probe.time == Probe::NEWEST);
+        for told in timed.into_iter().chain(newest) {
             let Probe { topic, partition, time } = &told.probe;
             let place = usize::try_from(*partition).ok().and_then(|p| *self.index.get(topic)?.get(p)?);
             let site = place.and_then(|place| self.sites.get_mut(place));
@@ -242,7 +244,10 @@ impl Refinement {
             match (told.answer, site) {
                 (Ok(found), site) => {
                     let (Some(end), compacted) = (history.end(), history.compacted) else { continue };
-                    history.learn(*time, found, told.replied, end);
+                    match *time {
+                        Probe::NEWEST => history.learn_newest(found, told.replied, end),
+                        time => history.learn(time, found, told.replied, end),
+                    }
                     if let Some(site) = site {
                         site.version += 1;
                     }
@@ -250,6 +255,8 @@ impl Refinement {
                         found_compacted.extend(place.map(|place| (place, told.replied)));
                     }
                 }
+                // That a broker does not know the question says nothing of the others.
+                (Err(_), _) if *time == Probe::NEWEST => {}
                 (Err(reason), Some(site)) => {
                     site.failed = true;
                     site.version += 1;
@@ -317,7 +324,7 @@ impl Refinement {
         }
         let history = &partition.history;
         let Some(search) = search(history, question) else {
-            let times = || if manner.crowded { vec![0, now] } else { ladder(now).collect() };
+            let times = || if manner.crowded { vec![Probe::NEWEST, 0] } else { ladder(now).collect() };
             return (!history.backfilled).then(|| (site, (Millis::MIN, Millis::MAX), times()));
         };
         let (precision, compacted) = (self.policy.precision, history.compacted || manner.only_checked);

@@ -29,6 +29,8 @@ struct Scene {
     /// Records that compaction has taken, by partition and offset.
     taken: HashSet<(Partition, Offset)>,
     brokers: BrokerId,
+    /// Whether they take the question for the newest record for the beginning of time.
+    old_brokers: bool,
     commits: Vec<Vec<(Partition, Offset)>>,
     now: Millis,
     memory: Memory,
@@ -47,7 +49,8 @@ impl Scene {
     fn new(logs: Vec<Log>, brokers: BrokerId, commits: Vec<Vec<(Partition, Offset)>>) -> Self {
         let now = logs.iter().map(Log::last).max().unwrap() + 5_000;
         let policy = Policy { precision: PRECISION, ..POLICY };
-        Self { logs, taken: HashSet::new(), brokers, commits, now, memory: Memory::default(), policy }
+        let (taken, memory) = (HashSet::new(), Memory::default());
+        Self { logs, taken, brokers, old_brokers: false, commits, now, memory, policy }
     }
 
     /// A sample at `now`.
@@ -116,7 +119,11 @@ impl Scene {
         let log = &self.logs[probe.partition as usize];
         let there = (0..log.end(self.now)).filter(|offset| !self.taken.contains(&(probe.partition, *offset)));
         let mut stamped = there.map(|offset| (offset, log.records[offset as usize].1));
-        stamped.find(|(_, stamp)| *stamp >= probe.time)
+        match probe.time {
+            Probe::NEWEST if self.old_brokers => stamped.next(),
+            Probe::NEWEST => stamped.rev().max_by_key(|(_, stamp)| *stamp),
+            time => stamped.find(|(_, stamp)| *stamp >= time),
+        }
     }
 
     /// The age of a commit, and the true one by the timestamp of the first record that is left.
@@ -255,14 +262,20 @@ proptest! {
     #[test]
     fn no_broker_is_asked_more_than_its_budget(
         gaps in vec(gaps(), 3..6), picks in vec(any::<prop::sample::Index>(), 10..60), budget in 0..200_usize,
+        old_brokers in any::<bool>(), refuses in any::<bool>(),
     ) {
         let logs: Vec<Log> = gaps.iter().map(|gaps| Log::new(gaps, &[0])).collect();
         let commits = spread(&picks, &logs);
-        let mut scene = Scene::new(logs, 2, commits);
+        let mut scene = Scene { old_brokers, ..Scene::new(logs, 2, commits) };
         scene.observe(scene.now);
-        let asked = scene.refine(budget, |_, _| None);
+        let newest = |_, probe: &Probe| (refuses && probe.time == Probe::NEWEST).then_some(Reason::UnsupportedByBroker);
+        let asked = scene.refine(budget, newest);
         prop_assert!(asked.probes.values().all(|probes| *probes <= budget), "{:?}", asked.probes);
         prop_assert!(asked.largest_round <= 4_000);
+        for (_, found, truth) in scene.ages() {
+            let holds = found.bound.map_or(found.lag <= Some(truth), |bound| (found.lag.unwrap() - truth).abs() <= bound);
+            prop_assert!(holds, "{found:?}, and true is {truth}");
+        }
     }
 
     #[test]
@@ -304,6 +317,19 @@ fn groups_with_one_committed_offset_are_asked_for_once_and_near_ones_share() {
     let near: Vec<Offset> = (0..50).map(|n| 3_000 + 10 * n).collect();
     let shared = probes(&near);
     assert!(shared < 50 * one / 3, "{shared} for fifty neighbours, {one} for one");
+}
+
+#[test]
+fn idle_partitions_too_many_for_the_ladder_have_exact_ages_by_their_newest_records() {
+    for (old_brokers, seconds) in [(false, 10), (true, 3_600)] {
+        let mut scene = steady(300, &[5, 7]);
+        scene.logs.iter_mut().for_each(|log| log.records.truncate(10));
+        scene.old_brokers = old_brokers;
+        scene.observe(scene.now);
+        scene.refine(600, |_, _| None);
+        let widest = scene.ages().iter().map(|(_, found, _)| found.bound.unwrap()).max().unwrap();
+        assert!(widest > 0 && widest <= seconds * 1_000 * 2, "{widest}");
+    }
 }
 
 #[test]
