@@ -28,7 +28,7 @@ fn names_that_break_stand_unbroken_and_go_when_they_are_deleted() {
     let longest = format!("{prefix}{}", ".-_".repeat(83)).split_at(249).0.to_owned();
     client.create(&longest, 1, &[]);
     client.produce(&longest, 0, (0..10).map(|_| now() - 60_000));
-    let odd = ["\"quoted\"", "back\\slash\\n", "new\nline", "a:b{c}=d,e", "größe-群-🦀", "tab\tand space "];
+    let odd = ["\"quoted\"", "back\\slash\\n", "new\r\nline", "a:b{c}=d,e#\u{1}", "größe-群-🦀", "tab\tand space \\"];
     let mut groups: Vec<String> = odd.iter().map(|name| format!("{prefix}{name}")).collect();
     groups.push(format!("{prefix}{}", "g".repeat(249)));
     groups.iter().for_each(|group| client.commit(group, &longest, &[(0, 3)]));
