@@ -10,7 +10,7 @@ use crate::shapes::{DAY, HOUR};
 use crate::truth::{Compared, generated, group, line, topic};
 
 /// The topic in the list of topics.
-fn listed<'a>(report: &'a Value, name: &str) -> Option<&'a Value> {
+pub(crate) fn listed<'a>(report: &'a Value, name: &str) -> Option<&'a Value> {
     report["topics"].as_array().unwrap().iter().find(|found| found["topic"] == name)
 }
 

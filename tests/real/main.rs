@@ -9,6 +9,7 @@ mod api;
 mod arrivals;
 mod asked;
 mod bed;
+mod changes;
 mod chart;
 mod churn;
 mod client;
