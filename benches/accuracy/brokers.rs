@@ -1,5 +1,5 @@
-//! A shorter run on a real Kafka: backdated records in every shape, ages told by one look after another, and what
-//! questions by time cost its broker.
+//! A shorter run on a real Kafka: backdated records in every shape, ages told by one look after another, the same while
+//! more is written, and what questions by time cost its broker.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -20,14 +20,15 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, TopicPartitionList};
 
+use crate::live::{self, Live};
 use crate::page::{COLUMNS, methods};
 use crate::sampler::{Look, Setting, lines};
 use crate::simulated::task;
 use crate::traffic::{Shape, WEEK};
 use crate::week::{Outcome, back};
 
-const DEADLINE: Duration = Duration::from_secs(20);
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Records written in each shape, at most.
 const RECORDS: usize = 20_000;
@@ -48,7 +49,7 @@ const FEW: usize = 1_200;
 const PARTITIONS: usize = 500;
 
 /// The timestamps of each topic's records, by offset.
-type Written = HashMap<String, Vec<Millis>>;
+pub(crate) type Written = HashMap<String, Vec<Millis>>;
 
 /// One broker that the benchmark may write to, and its process where its cost is wanted.
 #[derive(Debug, Clone)]
@@ -57,22 +58,34 @@ pub(crate) struct Broker {
     pub(crate) process: Option<u32>,
 }
 
-/// Runs everything; returns what came of it, and it as a part of the page.
-pub(crate) fn run(broker: &Broker, seed: u64) -> (Outcome, String) {
+/// What came of it.
+#[derive(Debug)]
+pub(crate) struct Real {
+    /// While nothing was written.
+    pub(crate) still: Outcome,
+    /// While records came.
+    pub(crate) live: Live,
+    /// All of it as a part of the page.
+    pub(crate) part: String,
+}
+
+/// Runs everything.
+pub(crate) fn run(broker: &Broker, seed: u64) -> Real {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let mut rng = Rng::with_seed(seed);
         let written = write(&broker.bootstrap, &mut rng).await;
         let connection = Connection { brokers: vec![broker.bootstrap.clone()], ..Connection::default() };
         let cluster = Cluster::connect(&connection, Clock::wall()).unwrap();
-        let outcome = looks(&cluster, &broker.bootstrap, &written, &mut rng).await;
+        let still = looks(&cluster, &broker.bootstrap, &written, &mut rng).await;
+        let live = live::run(&cluster, &broker.bootstrap, &written, &mut rng).await;
         let few: Vec<String> = written.keys().cloned().collect();
         let narrow = cost(&cluster, FEW, |n| (few[n % few.len()].clone(), 0), broker.process, &mut rng).await;
         write_wide(&broker.bootstrap).await;
         cluster.observe(&task(Setting::REFINED).selection, false, DEADLINE).await;
         let wide = cost(&cluster, PROBES, |n| (WIDE.to_owned(), n % PARTITIONS), broker.process, &mut rng).await;
-        let part = part(&outcome, &wide, &narrow);
-        (outcome, part)
+        let part = part(&still, &live, &wide, &narrow);
+        Real { still, live, part }
     })
 }
 
@@ -81,7 +94,7 @@ async fn write(bootstrap: &str, rng: &mut Rng) -> Written {
     let admin: AdminClient<DefaultClientContext> = config(bootstrap).create().unwrap();
     let mut written = Written::new();
     for shape in Shape::ALL {
-        let topic = format!("accuracy-{}", shape.name().replace(' ', "-"));
+        let topic = topic(shape);
         let mut new = NewTopic::new(&topic, 1, TopicReplication::Fixed(1));
         new.config = vec![("retention.ms", "-1")];
         admin.create_topics([&new], &AdminOptions::new()).await.unwrap()[0]
@@ -101,6 +114,11 @@ async fn write(bootstrap: &str, rng: &mut Rng) -> Written {
         written.insert(topic, stamps);
     }
     written
+}
+
+/// The topic of a shape.
+pub(crate) fn topic(shape: Shape) -> String {
+    format!("accuracy-{}", shape.name().replace(' ', "-"))
 }
 
 const WIDE: &str = "accuracy-wide";
@@ -126,7 +144,7 @@ async fn write_wide(bootstrap: &str) {
     producer.flush(PATIENCE).unwrap();
 }
 
-/// Looks again and again while every group reads on.
+/// Looks again and again while every group reads on and nothing is written.
 async fn looks(cluster: &Cluster, bootstrap: &str, written: &Written, rng: &mut Rng) -> Outcome {
     let begin = Clock::wall().now();
     let mut read: Vec<Vec<(&String, Millis)>> =
@@ -136,7 +154,7 @@ async fn looks(cluster: &Cluster, bootstrap: &str, written: &Written, rng: &mut 
     let (task, mut memory, mut outcome) = (task(Setting::REFINED), Memory::default(), Outcome::default());
     for _ in 0..LOOKS {
         for (consumer, read) in consumers.iter().zip(&mut read) {
-            commit(consumer, read, written);
+            commit(consumer, read.iter().map(|(topic, until)| (topic.as_str(), position(&written[*topic], *until))));
             read.iter_mut().for_each(|(_, until)| *until += rng.i64(0..600_000));
         }
         let (report, _) = sample(cluster, &mut memory, &task, DEADLINE, &Clock::wall()).await;
@@ -147,10 +165,15 @@ async fn looks(cluster: &Cluster, bootstrap: &str, written: &Written, rng: &mut 
     outcome
 }
 
-fn commit(consumer: &BaseConsumer, read: &[(&String, Millis)], written: &Written) {
+/// The first record after a time.
+fn position(stamps: &[Millis], until: Millis) -> Offset {
+    stamps.partition_point(|stamp| *stamp <= until) as Offset
+}
+
+/// Commits an offset on the one partition of each topic.
+pub(crate) fn commit<'a>(consumer: &BaseConsumer, offsets: impl Iterator<Item = (&'a str, Offset)>) {
     let mut list = TopicPartitionList::new();
-    for (topic, until) in read {
-        let offset = written[*topic].partition_point(|stamp| stamp <= until) as Offset;
+    for (topic, offset) in offsets {
         list.add_partition_offset(topic, 0, rdkafka::Offset::Offset(offset)).unwrap();
     }
     let begun = Instant::now();
@@ -225,16 +248,17 @@ fn cpu(process: &str) -> f64 {
     (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
 }
 
-fn part(outcome: &Outcome, wide: &Cost, narrow: &Cost) -> String {
+fn part(still: &Outcome, live: &Live, wide: &Cost, narrow: &Cost) -> String {
     let mut text = format!(
-        "## On a real Kafka\n\nA week of backdated records in the six shapes on one broker, {GROUPS} groups from a second to \
-         seven days behind, {LOOKS} looks while they read on. The truth is the records' timestamps; of the other methods \
-         only the one that needs no samples takes part.\n\n{COLUMNS}"
+        "## On a real Kafka\n\nA week of backdated records in the six shapes on one broker, {GROUPS} groups from a \
+         second to seven days behind, {LOOKS} looks while they read on and nothing is written. The truth is the records' \
+         timestamps; of the other methods only the one that needs no samples takes part.\n\n{COLUMNS}"
     );
-    let lines = methods(outcome);
+    let lines = methods(still);
     lines.lines().filter(|line| line.contains("Highwater") || line.contains("first-to-last")).for_each(|line| {
         writeln!(text, "{line}").unwrap();
     });
+    text.push_str(&live::part(live));
     let asked = |cost: &Cost| {
         let per = |seconds: f64| seconds / cost.count as f64 * 1e6;
         let broker = cost.broker.map_or(String::new(), |broker| format!(", {:.0} µs at the broker", per(broker)));
@@ -252,7 +276,7 @@ fn part(outcome: &Outcome, wide: &Cost, narrow: &Cost) -> String {
     text
 }
 
-fn config(bootstrap: &str) -> ClientConfig {
+pub(crate) fn config(bootstrap: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", bootstrap);
     config

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark that cannot go on should stop")]
 
 mod brokers;
+mod live;
 mod log;
 mod page;
 mod peers;
@@ -54,15 +55,17 @@ fn main() -> ExitCode {
     let simulated = simulated::run(asked.short);
     tell("on the simulated cluster", &simulated);
     let real = asked.broker.as_ref().map(|broker| brokers::run(broker, asked.seed));
-    real.iter().for_each(|(outcome, part)| {
-        tell("on a real Kafka", outcome);
-        println!("{part}");
+    real.iter().for_each(|real| {
+        tell("on a real Kafka", &real.still);
+        tell("the same while it is written to, CreateTime", &real.live.created);
+        tell("the same while it is written to, LogAppendTime", &real.live.appended);
+        println!("{}", real.part);
     });
     let mut promises = promises::all(&runs);
     promises.push(promises::whole_way("the same through the real client, on the simulated cluster", &simulated));
-    promises.extend(
-        real.iter().map(|(outcome, _)| promises::whole_way("the same on a real Kafka, by timestamps", outcome)),
-    );
+    promises.extend(real.iter().flat_map(|real| {
+        [promises::whole_way("the same on a real Kafka, by timestamps", &real.still), promises::live(&real.live)]
+    }));
     println!();
     for promise in &promises {
         let reached = if promise.reached { "reached" } else { "NOT REACHED" };
@@ -73,7 +76,7 @@ fn main() -> ExitCode {
         let mut together = Outcome::default();
         page::of(&runs, Kind::Week, Setting::REFINED).for_each(|run| together.merge(&run.outcome));
         let simulated = page::simulated(&simulated);
-        let heading = heading([simulated].into_iter().chain(real.map(|(_, part)| part)).collect(), &asked.kafka);
+        let heading = heading([simulated].into_iter().chain(real.map(|real| real.part)).collect(), &asked.kafka);
         std::fs::create_dir_all(&docs).unwrap();
         std::fs::write(docs.join("accuracy.md"), page::page(&runs, &promises, &heading)).unwrap();
         std::fs::write(docs.join("accuracy.svg"), plot::plot(&together)).unwrap();
@@ -126,7 +129,7 @@ fn runs(asked: &Asked) -> Vec<Run> {
         add(Kind::FirstLook, Producer::Prompt, shape, &[Setting::REFINED]);
     }
     for producer in Producer::AWKWARD {
-        for shape in [Shape::Wave, Shape::Bursts] {
+        for shape in [Shape::Wave, Shape::Bursts, Shape::Batch, Shape::Trickle] {
             add(Kind::Week, producer, shape, &[Setting::REFINED]);
         }
     }

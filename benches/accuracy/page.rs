@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::peers;
 use crate::promises::{Kind, Promise, Run, percent};
 use crate::sampler::Setting;
-use crate::tally::Errors;
+use crate::tally::{Bounds, Errors};
 use crate::traffic::{Producer, Shape};
 use crate::week::Outcome;
 
@@ -59,6 +59,16 @@ at most that wide.
 
 ";
 
+const AWKWARD: &str = "\
+Here a bound *held* when the record's entry or its timestamp was inside it; a number without a bound is a miss.
+*Flagged* is an age with `timestamps_ahead`, `timestamps_late` or `record_hidden`: nothing else excuses a miss, and on
+LogAppendTime these do not either. The widths are of the bounds that there are.
+
+| | p50 | p95 | p99 | max | no number | right | bound held | held or flagged | flagged | flagged or wide \
+| bound p50, p95, max |
+|---|---|---|---|---|---|---|---|---|---|---|---|
+";
+
 const METHODS: &str = "\
 Sampling every 60 s, refined, 600 rows; the others on the same samples, each method written anew from its description.
 Their quantiles are of the numbers that they give.
@@ -105,11 +115,15 @@ pub(crate) fn methods(outcome: &Outcome) -> String {
     lines
 }
 
-fn ours(name: &str, outcome: &Outcome) -> String {
+/// The line of one run of ours.
+pub(crate) fn ours(name: &str, outcome: &Outcome) -> String {
     let bounds = &outcome.bounds;
     let (held, narrow) = (percent(bounds.held().value()), percent(bounds.narrow.value()));
-    let widths = bounds.widths().map_or("–".to_owned(), |widths| widths.map(length).join(", "));
-    format!("| {name} | {} | {held} | {narrow} | {widths} |\n", figures(&outcome.errors[0]))
+    format!("| {name} | {} | {held} | {narrow} | {} |\n", figures(&outcome.errors[0]), widths(bounds))
+}
+
+fn widths(bounds: &Bounds) -> String {
+    bounds.widths().map_or("–".to_owned(), |widths| widths.map(length).join(", "))
 }
 
 fn figures(errors: &Errors) -> String {
@@ -150,14 +164,18 @@ fn first_looks(runs: &[Run]) -> String {
 }
 
 fn awkward(runs: &[Run]) -> String {
-    let mut text = String::from(
-        "| | p50 | p95 | p99 | max | no number | right | bound held or flagged | flagged or wide |\n|---|---|---|---|---|---|---|---|---|\n",
-    );
+    let mut text = String::from(AWKWARD);
     for run in runs.iter().filter(|run| run.producer != Producer::Prompt) {
         let bounds = &run.outcome.bounds;
+        let (held, flagged) = (percent(bounds.bare.value()), percent(bounds.flagged.value()));
+        let told = match run.producer {
+            Producer::LogAppendTime => "–".to_owned(),
+            _ => percent(bounds.told.value()),
+        };
         let wide = percent(1.0 - bounds.plain.value());
-        let told = percent(bounds.told.value());
-        writeln!(text, "| {} | {} | {told} | {wide} |", run.name(), figures(&run.outcome.errors[0])).unwrap();
+        let figures = figures(&run.outcome.errors[0]);
+        let widths = widths(bounds);
+        writeln!(text, "| {} | {figures} | {held} | {told} | {flagged} | {wide} | {widths} |", run.name()).unwrap();
     }
     text
 }

@@ -1,5 +1,6 @@
 //! What ages must reach, each as one line with what was measured, reached or not.
 
+use crate::live::Live;
 use crate::tally::{Share, quantiles};
 use crate::traffic::{Producer, Shape};
 use crate::week::Outcome;
@@ -47,12 +48,15 @@ pub(crate) fn all(runs: &[Run]) -> Vec<Promise> {
     let minutely: Vec<&Run> = refined.iter().copied().filter(|r| week(r) && r.setting.interval == 60_000).collect();
     let first: Vec<&Run> = refined.iter().copied().filter(|run| run.kind == Kind::FirstLook).collect();
     let unrefined: Vec<&Run> = prompt.iter().copied().filter(|run| !run.setting.refined).collect();
-    let awkward: Vec<&Run> = runs.iter().filter(|run| !in_order(run)).collect();
+    // The broker's own time is in order by itself.
+    let (dated, awkward): (Vec<&Run>, Vec<&Run>) =
+        runs.iter().filter(|run| !in_order(run)).partition(|run| run.producer == Producer::LogAppendTime);
     let thinned = unrefined.iter().copied().filter(|run| run.setting.thinned && run.setting.interval == 60_000);
     let smooth: Vec<&Run> = thinned.filter(|run| matches!(run.shape, Shape::Steady | Shape::Wave)).collect();
     vec![
         narrow(&refined),
         append(runs),
+        broker_time(&dated),
         right(
             "timestamps in order, refined, every 60 s: p99 of the error ≤ max(1 s, 1 %), every bound holds",
             &minutely,
@@ -80,6 +84,32 @@ pub(crate) fn whole_way(text: &'static str, outcome: &Outcome) -> Promise {
     }
 }
 
+/// What a cluster must show that is written to meanwhile: ages on both clocks, each right by its own truth.
+pub(crate) fn live(live: &Live) -> Promise {
+    let (created, appended) = (&live.created.bounds, &live.appended.bounds);
+    let right = live.created.errors[0].right().min(live.appended.errors[0].right());
+    let (mut append, mut producer) = (created.append, created.producer);
+    append.merge(appended.append);
+    producer.merge(appended.producer);
+    let held = created.held().is_whole() && appended.bare.is_whole();
+    let both = [created.append, created.producer, appended.append].iter().all(|share| share.of > 0);
+    Promise {
+        text: "the same on a real Kafka while it is written to, by when records entered and by timestamps",
+        reached: right >= 0.99 && held && both,
+        measured: format!(
+            "{} right at least; {} of {} bounds hold on the append clock, {} of {} on the producer clock, \
+             {} of {} where the broker dates records",
+            percent(right),
+            append.good,
+            append.of,
+            producer.good,
+            producer.of,
+            appended.bare.good,
+            appended.bare.of
+        ),
+    }
+}
+
 fn narrow(runs: &[&Run]) -> Promise {
     let (share, name) = worst(runs, |outcome| outcome.bounds.narrow.value());
     Promise {
@@ -96,6 +126,19 @@ fn append(runs: &[Run]) -> Promise {
         text: "append clock: every bound holds, whatever the producers do",
         reached: held.is_whole() && held.of > 0,
         measured: format!("{} of {}", held.good, held.of),
+    }
+}
+
+fn broker_time(runs: &[&Run]) -> Promise {
+    let mut held = Share::default();
+    runs.iter().for_each(|run| held.merge(run.outcome.bounds.bare));
+    let enough = !runs.is_empty() && runs.iter().all(|run| run.outcome.bounds.bare.of > 0);
+    let (share, name) = worst(runs, |outcome| outcome.bounds.bare.value());
+    let worst = if held.is_whole() { String::new() } else { format!("; worst: {name}, {}", percent(share)) };
+    Promise {
+        text: "LogAppendTime: every number has a bound that holds, and no flag excuses one",
+        reached: held.is_whole() && enough,
+        measured: format!("{} of {}{worst}", held.good, held.of),
     }
 }
 
@@ -116,7 +159,8 @@ fn told(runs: &[&Run]) -> Promise {
     let (share, name) = worst(runs, |outcome| outcome.bounds.told.value());
     let worst = if told.is_whole() { String::new() } else { format!("; worst: {name}, {}", percent(share)) };
     Promise {
-        text: "awkward producers: inside the bound, or flagged; never silently wrong by more",
+        text: "awkward producers: inside the bound, or `timestamps_ahead`, `timestamps_late` or `record_hidden`; never \
+               silently wrong by more",
         reached: told.is_whole() && told.of > 0,
         measured: format!("{} of {}{worst}", told.good, told.of),
     }
@@ -124,9 +168,10 @@ fn told(runs: &[&Run]) -> Promise {
 
 fn rows(runs: &[&Run]) -> Promise {
     let (share, name) = worst(runs, |outcome| outcome.bounds.rows.value());
+    let enough = runs.iter().all(|run| run.outcome.bounds.rows.of > 0);
     Promise {
         text: "not refined: p99 of the error ≤ the distance of the rows around the commit",
-        reached: share >= 0.99,
+        reached: share >= 0.99 && enough,
         measured: format!("{} within it at least ({name})", percent(share)),
     }
 }

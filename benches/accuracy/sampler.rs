@@ -1,6 +1,7 @@
 //! One monitor at work on one log, in virtual time: the pure core, asked and answered as the real one is.
 
 use fastrand::Rng;
+use highwater::lag::anomaly::Anomaly;
 use highwater::lag::bracket::wanted;
 use highwater::lag::judge::{Heading, judge};
 use highwater::lag::memory::Memory;
@@ -27,6 +28,10 @@ pub(crate) struct Setting {
     /// Whether rows are thinned, or the last ones kept.
     pub(crate) thinned: bool,
 }
+
+/// What excuses a bound that does not hold: the report says that timestamps, or what compaction has left, mislead it.
+/// The other oddities are about something else.
+pub(crate) const EXCUSES: [Anomaly; 3] = [Anomaly::TimestampsAhead, Anomaly::TimestampsLate, Anomaly::RecordHidden];
 
 /// Rows kept.
 pub(crate) const ROWS: usize = 600;
@@ -69,7 +74,7 @@ pub(crate) struct Look {
     pub(crate) age: Option<Millis>,
     pub(crate) bound: Option<Millis>,
     pub(crate) clock: Option<Clock>,
-    /// Whether the report says that something is odd.
+    /// Whether the report names one of the [`EXCUSES`].
     pub(crate) flagged: bool,
     /// The distance of the rows between which the age was interpolated.
     pub(crate) rows: Option<Millis>,
@@ -86,7 +91,7 @@ impl Look {
             age: line.lag_seconds.filter(|_| known).map(millis),
             bound: line.bound_seconds.map(millis),
             clock: line.clock,
-            flagged: line.anomalies.iter().next().is_some(),
+            flagged: EXCUSES.into_iter().any(|excuse| line.anomalies.contains(excuse)),
             rows,
         }
     }

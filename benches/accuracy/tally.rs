@@ -95,9 +95,13 @@ pub(crate) struct Bounds {
     pub(crate) narrow: Share,
     /// How wide the bounds were, in milliseconds.
     widths: Vec<f32>,
-    /// Bounds that held, or an oddity that was named.
+    /// Numbers whose bound held by either clock, whatever was flagged; one without a bound did not.
+    pub(crate) bare: Share,
+    /// Bounds that held by either clock, or were flagged; no number is no lie.
     pub(crate) told: Share,
-    /// Bounds as narrow as wanted, and no oddity.
+    /// Ages that were flagged.
+    pub(crate) flagged: Share,
+    /// Bounds as narrow as wanted, and not flagged.
     pub(crate) plain: Share,
     /// Errors within the distance of the rows around the commit.
     pub(crate) rows: Share,
@@ -119,7 +123,11 @@ impl Bounds {
         self.widths.extend(look.bound.map(|bound| bound as f32));
         // Either clock is the truth: who looks does not know that the producers' lie.
         let holds = holds || look.holds_for(look.entered);
+        if look.age.is_some() {
+            self.bare.add(holds);
+        }
         self.told.add(holds || look.flagged || look.age.is_none());
+        self.flagged.add(look.flagged);
         self.plain.add(look.is_narrow() && !look.flagged);
         if let Some((rows, error)) = look.rows.zip(look.error()) {
             self.rows.add(error <= rows);
@@ -137,7 +145,9 @@ impl Bounds {
         self.producer.merge(other.producer);
         self.narrow.merge(other.narrow);
         self.widths.extend(&other.widths);
+        self.bare.merge(other.bare);
         self.told.merge(other.told);
+        self.flagged.merge(other.flagged);
         self.plain.merge(other.plain);
         self.rows.merge(other.rows);
         self.six_days.extend(&other.six_days);
