@@ -1,12 +1,19 @@
 //! Sentences: what is the matter with a group, and what to do next.
 
+use super::Partition;
 use super::alert::Raised;
 use super::conduct::Conduct;
 use super::observation::GroupState;
-use super::report::{Alert, AlertKind, Group, GroupTopic, ReplicaReason, State, Timestamp, Trend};
+use super::report::{
+    Alert, AlertKind, Group, GroupPartition, GroupTopic, Partitions, ReplicaReason, State, Timestamp, TopicSlo, Trend,
+};
 
 /// Partitions that a sentence writes out.
 const WRITTEN_OUT: usize = 3;
+
+/// How long, in seconds, brokers let a transaction be open unless they are told otherwise: the default of their
+/// `transaction.max.timeout.ms`. For what is open longer looks `kafka-transactions.sh find-hanging`.
+const LONGEST_TRANSACTION: f64 = 900.0;
 
 /// The alerts of a group whose figures are filled in, the gravest first, then in the order of their kinds.
 pub fn alerts(conduct: &Conduct, group: &Group, cluster_name: &str) -> Vec<Alert> {
@@ -28,7 +35,19 @@ pub fn alerts(conduct: &Conduct, group: &Group, cluster_name: &str) -> Vec<Alert
 }
 
 /// What to do next about a group: what its gravest alert says, or else what its state and members ask for.
+///
+/// Beside that, a transaction that has hidden records from it for longer than brokers let one be open: no state tells of
+/// that, and no alert without `maxLag`.
 pub fn recommendation(group: &Group) -> Option<String> {
+    let next = next(group);
+    let hidden = transaction(group).filter(Transaction::is_long).map(|found| found.told());
+    match (next, hidden) {
+        (Some(next), Some(hidden)) if next != hidden => Some(format!("{next} {hidden}")),
+        (next, hidden) => next.or(hidden),
+    }
+}
+
+fn next(group: &Group) -> Option<String> {
     let deserted = group.members.as_ref().is_some_and(Vec::is_empty);
     let replicas = group.health.replicas.as_ref();
     match (group.state, group.health.alerts.first()) {
@@ -38,7 +57,11 @@ pub fn recommendation(group: &Group) -> Option<String> {
             "It stands still before readable records: look into the logs of its members{}.",
             oldest(group).map_or(String::new(), |topic| format!(" for topic {topic}"))
         )),
-        (Some(State::Recovering), None) => Some(catching_up(group)),
+        (Some(State::Recovering), None) => {
+            // More members read no more of what a transaction hides.
+            let hidden = transaction(group).filter(|found| group.max_lag_seconds.is_some_and(|age| found.open >= age));
+            Some(hidden.map_or_else(|| catching_up(group), |found| found.told()))
+        }
         _ => replicas
             .filter(|replicas| replicas.reason == ReplicaReason::IdleMembers)
             .map(|replicas| {
@@ -90,7 +113,10 @@ fn stuck(conduct: &Conduct) -> String {
 
 fn advice(kind: AlertKind, conduct: &Conduct, group: &Group) -> String {
     match kind {
-        AlertKind::SloViolated => behind(group),
+        AlertKind::SloViolated => {
+            let hidden = transaction(group).filter(|found| found.breaches() && !breaches_otherwise(group));
+            hidden.map_or_else(|| behind(group), |found| found.told())
+        }
         AlertKind::StuckPartitions => unstick(conduct, group),
         AlertKind::RebalanceInstability => "Find out which members come and go (restarts, max.poll.interval.ms, \
                                             autoscaling), and give them a group.instance.id or the cooperative-sticky \
@@ -144,6 +170,73 @@ fn behind(group: &Group) -> String {
             "Find out why its members read more slowly than is written: their logs, and what they wait for.".to_owned()
         }
     }
+}
+
+/// An open transaction that hides records from a group, which has read everything before it.
+struct Transaction<'a> {
+    topic: &'a GroupTopic,
+    partition: Partition,
+    /// For how many seconds it has been open: the age of its first record, the first that the group has not read.
+    open: f64,
+    /// How far that may be off, in seconds.
+    bound: f64,
+    /// How many records come from there on.
+    hidden: i64,
+}
+
+impl<'a> Transaction<'a> {
+    fn of(topic: &'a GroupTopic, line: &GroupPartition<'_>) -> Option<Self> {
+        let (open, bound) = (line.lag_seconds?, line.bound_seconds.unwrap_or(0.0));
+        let hidden = line.blocked_records;
+        (hidden > 0).then_some(Self { topic, partition: line.partition, open, bound, hidden })
+    }
+
+    fn is_long(&self) -> bool {
+        self.open - self.bound > LONGEST_TRANSACTION
+    }
+
+    /// Whether the age of what it hides is over the limit.
+    fn breaches(&self) -> bool {
+        self.topic.slo.and_then(|slo| slo.max_lag_seconds).is_some_and(|most| self.open > most)
+    }
+
+    fn told(&self) -> String {
+        let topic = &self.topic.topic;
+        let records = if self.hidden == 1 { "record" } else { "records" };
+        let next = if self.is_long() {
+            format!("look for it with kafka-transactions.sh find-hanging --topic {topic}")
+        } else {
+            "its producer is to end it, and the brokers do after its transaction.timeout.ms".to_owned()
+        };
+        format!(
+            "A producer's transaction on {topic}/{partition} has been open for about {open}: nobody who reads with \
+             read_committed sees the {hidden} {records} since; {next}.",
+            partition = self.partition,
+            open = span(self.open),
+            hidden = count(self.hidden),
+        )
+    }
+}
+
+/// Of the open transactions that hide records from the group, the one that has been open for the longest.
+fn transaction(group: &Group) -> Option<Transaction<'_>> {
+    let hides = |all: &&Partitions| all.blocked_records().is_some_and(|records| records > 0);
+    let topics = group.topics_read().filter_map(|topic| Some((topic, topic.partitions.as_ref().filter(hides)?)));
+    let found = topics.flat_map(|(topic, all)| all.iter().filter_map(move |line| Transaction::of(topic, &line)));
+    found.max_by(|a, b| a.open.total_cmp(&b.open))
+}
+
+/// Whether a partition is over its limits by what can be read.
+fn breaches_otherwise(group: &Group) -> bool {
+    let over = |line: &GroupPartition<'_>, slo: TopicSlo| {
+        let records = line.lag_records.is_some_and(|records| records > slo.max_lag_records);
+        records || slo.max_lag_seconds.zip(line.lag_seconds).is_some_and(|(most, age)| age > most)
+    };
+    let counts = |line: &GroupPartition<'_>| line.blocked_records == 0 && !line.anomalies.leave_out();
+    group.topics.iter().flatten().any(|topic| {
+        let mut lines = topic.partitions.iter().flatten().filter(counts);
+        topic.slo.is_some_and(|slo| lines.any(|line| over(&line, slo)))
+    })
 }
 
 fn catching_up(group: &Group) -> String {

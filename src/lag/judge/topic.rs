@@ -232,7 +232,7 @@ fn summary(progress: &Progress, sample: Sample<'_>, verdicts: &[Verdict]) -> Gro
         trend: trend(&progress.ages, worst.and_then(|e| e.bound).unwrap_or(0)),
         slo: None,
         stuck_partitions: sample.stuck_window.map(|_| count(verdicts.iter().filter(|v| v.stuck.is_some()))),
-        partitions: Some(Partitions::pack(lines, ends.clone())),
+        partitions: Some(Partitions::pack(lines, ends.clone()).with_isolation(sample.policy.read_committed)),
     }
 }
 

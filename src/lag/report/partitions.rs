@@ -58,6 +58,7 @@ pub struct Partitions {
     ends: Arc<[Ends]>,
     members: Box<[Name]>,
     rare: Box<[Rare]>,
+    read_committed: bool,
 }
 
 /// What every partition has. Unknown numbers are [`UNKNOWN`] or NaN, places that lead nowhere [`NOWHERE`].
@@ -110,7 +111,22 @@ impl Partitions {
             clock: partition.clock,
             anomalies: partition.anomalies,
         });
-        Self { rows: rows.collect(), ends, members: members.into(), rare: rare.into() }
+        Self { rows: rows.collect(), ends, members: members.into(), rare: rare.into(), read_committed: false }
+    }
+
+    /// With what is known of transactions: whether lag is counted as with `ReadCommitted`.
+    #[must_use]
+    pub fn with_isolation(self, read_committed: bool) -> Self {
+        Self { read_committed, ..self }
+    }
+
+    /// Records that open transactions hide from the group, which has read all before them; all partitions together.
+    ///
+    /// `None` without `ReadCommitted`, and where none is seen but some figures are of an earlier sample.
+    pub fn blocked_records(&self) -> Option<i64> {
+        let blocked = self.rare.iter().map(|rare| rare.blocked_records).fold(0, i64::saturating_add);
+        let known = blocked > 0 || self.rare.iter().all(|rare| rare.stale_seconds.is_none());
+        (self.read_committed && known).then_some(blocked)
     }
 
     /// How many there are.
@@ -274,6 +290,12 @@ mod tests {
         assert_eq!(serde_json::to_value(&packed).unwrap(), serde_json::to_value(&all).unwrap());
         assert_eq!((packed.len(), packed.members.len(), packed.rare.len()), (5, 2, 2));
         assert!(!packed.is_empty() && Partitions::default().is_empty());
+        assert_eq!(packed.blocked_records(), None, "without ReadCommitted");
+        assert_eq!(packed.with_isolation(true).blocked_records(), Some(2));
+        let of = |from: usize, to: usize| all[from..to].iter().cloned().collect::<Partitions>().with_isolation(true);
+        assert_eq!(of(0, 3).blocked_records(), Some(0));
+        let silent = GroupPartition { blocked_records: 0, ..all[3].clone() };
+        assert_eq!([silent].into_iter().collect::<Partitions>().with_isolation(true).blocked_records(), None);
         assert_eq!(std::mem::size_of::<Row>(), 48);
     }
 }

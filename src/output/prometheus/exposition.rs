@@ -191,6 +191,15 @@ pub(super) mod tests {
         board.latest()
     }
 
+    /// The sample; its first group reads what is committed, and a transaction is open.
+    fn report() -> Report {
+        let mut report = sample::report();
+        let topic = report.groups[0].topics.as_mut().and_then(|topics| topics.first_mut()).unwrap();
+        sample::change_first_partition(topic, |p| p.blocked_records = 7);
+        topic.partitions = topic.partitions.take().map(|all| all.with_isolation(true));
+        report
+    }
+
     fn whole(board: &Snapshot, detail: Detail, format: Format) -> String {
         let refused = [("a \"b\".yaml".to_owned(), 2)].into();
         let pieces = exposition(board, detail, format).with(refused, account(), sayings());
@@ -200,7 +209,7 @@ pub(super) mod tests {
 
     /// All families, with a sample of each.
     pub(in crate::output::prometheus) fn everything() -> String {
-        whole(&board(sample::report()), Detail::Partition, Format::Text)
+        whole(&board(report()), Detail::Partition, Format::Text)
     }
 
     fn account() -> Account {
@@ -268,6 +277,7 @@ pub(super) mod tests {
         let has = |line: String| assert!(text.lines().any(|l| l == line), "{line}\n{text}");
         has(format!("kafka_consumergroup_group_lag_seconds{{{billing},partition=\"0\"}} 266400"));
         has(format!("highwater_group_topic_lost_records{{{billing}}} 30"));
+        has(format!("highwater_group_topic_blocked_records{{{billing}}} 7"));
         has(format!("highwater_group_topic_state{{{billing},state=\"OFFLINE\"}} 1"));
         has(format!("highwater_group_topic_state{{{billing},state=\"ONLINE\"}} 0"));
         has(format!("highwater_group_topic_max_lag_method{{{billing},method=\"at_least\"}} 1"));
@@ -278,6 +288,7 @@ pub(super) mod tests {
         lacks(&format!("highwater_group_topic_max_lag_bound_seconds{{{billing}"));
         lacks(&format!("highwater_group_partition_lag_bound_seconds{{{billing},partition=\"0\""));
         lacks(r#"highwater_group_members{cluster_name="orders-kafka",group="zombie""#);
+        lacks(r#"highwater_group_topic_blocked_records{cluster_name="orders-kafka",group="orders-shipper""#);
         lacks(r#"highwater_monitor_coverage_ratio{cluster_name="silent-kafka""#);
         lacks("NaN");
         let awkward = r#"group="we\"ird\\gr\noup,"#;
@@ -286,9 +297,27 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn who_reads_what_is_committed_has_0_where_no_transaction_hides_anything() {
+        let topic = |name: &str, read_committed| {
+            let mut topic = sample::topic(name, None, vec![sample::partition(0, Some(9), 9, None)]);
+            topic.partitions = topic.partitions.map(|all| all.with_isolation(read_committed));
+            topic
+        };
+        let groups = vec![sample::group("billing", vec![topic("committed", true), topic("all", false)], None)];
+        let board = board(Report { groups, ..sample::report() });
+        for (detail, count) in [(Detail::Group, 0), (Detail::Topic, 1), (Detail::Partition, 1)] {
+            let text = whole(&board, detail, Format::Text);
+            let lines: Vec<_> =
+                text.lines().filter(|line| line.starts_with("highwater_group_topic_blocked_records{")).collect();
+            assert_eq!(lines.len(), count, "{lines:?}");
+            assert!(lines.iter().all(|line| line.ends_with(r#"topic="committed"} 0"#)), "{lines:?}");
+        }
+    }
+
+    #[test]
     fn a_lesser_detail_has_the_families_of_that_detail_only() {
         for detail in [Detail::Group, Detail::Topic, Detail::Partition] {
-            let text = whole(&board(sample::report()), detail, Format::Text);
+            let text = whole(&board(report()), detail, Format::Text);
             for family in families::all() {
                 let there = text.contains(&format!("# TYPE {} ", family.name));
                 assert_eq!(there, family.detail() <= detail, "{} at {detail:?}", family.name);
@@ -322,7 +351,7 @@ pub(super) mod tests {
 
     #[test]
     fn open_metrics_names_counters_and_ends() {
-        let text = whole(&board(sample::report()), Detail::Partition, Format::OpenMetrics);
+        let text = whole(&board(report()), Detail::Partition, Format::OpenMetrics);
         assert!(text.ends_with("\n# EOF\n"));
         assert!(text.contains("# TYPE highwater_monitor_samples counter\nhighwater_monitor_samples_total{"));
         let plain = everything();

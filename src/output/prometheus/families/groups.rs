@@ -1,7 +1,7 @@
 //! What only Highwater says about groups: how far an age may be off, how it was found, whether the group keeps up.
 
 use super::{Family, Source};
-use crate::lag::report::{AlertKind, Method, Slo, State};
+use crate::lag::report::{AlertKind, Method, Partitions, Slo, State};
 
 const STATES: [(&str, State); 3] =
     [("ONLINE", State::Online), ("RECOVERING", State::Recovering), ("OFFLINE", State::Offline)];
@@ -53,6 +53,11 @@ pub(super) const FAMILIES: &[Family] = &[
         Source::Topic(|topic, rows| {
             rows.put(topic.partitions.as_ref().map(|all| all.iter().map(|p| p.records_lost).sum::<i64>()));
         }),
+    ),
+    Family::gauge(
+        "highwater_group_topic_blocked_records",
+        "Records that open transactions hide from the group, which has read up to them; absent without ReadCommitted.",
+        Source::Topic(|topic, rows| rows.put(topic.partitions.as_ref().and_then(Partitions::blocked_records))),
     ),
     Family::gauge(
         "highwater_group_topic_abandoned_partitions",
