@@ -104,3 +104,84 @@ fn word(error: &ureq::Error) -> &'static str {
         _ => "the exchange failed",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::kafka::connection::Secret;
+
+    /// What comes of an endpoint that answers with these bytes, and then closes the connection.
+    fn told(answer: Vec<u8>) -> Result<Token, Refusal> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let token_endpoint = format!("http://{}/token", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let (mut asked, mut some) = (Vec::new(), [0; 1_024]);
+            // Closed before everything is read, it would be reset, and the answer lost.
+            while !asked.ends_with(b"client_secret=sesame") {
+                let read = stream.read(&mut some).unwrap();
+                assert!(read > 0, "the form is whole");
+                asked.extend_from_slice(&some[..read]);
+            }
+            stream.write_all(&answer).unwrap();
+        });
+        let client_secret = Secret("sesame".into());
+        fetch(&Oauth { token_endpoint, client_id: "highwater".into(), client_secret, scope: None })
+    }
+
+    #[test]
+    fn an_answer_holds_a_token_and_may_state_its_life() {
+        let none = "the token endpoint's answer holds no access_token";
+        let wrong = "the token endpoint answered 401: check client id, client secret and scope";
+        for (status, body, expected) in [
+            (200, r#"{"access_token":"a.b","expires_in":600,"token_type":"Bearer"}"#, Ok(("a.b", Some(600)))),
+            (200, r#"{"access_token":"a"}"#, Ok(("a", None))),
+            (200, r#"{"expires_in":600}"#, Err(none)),
+            (200, "", Err(none)),
+            (401, r#"{"access_token":"a"}"#, Err(wrong)),
+        ] {
+            let found = told(format!("HTTP/1.1 {status} Whatever\r\n\r\n{body}").into_bytes());
+            let found = found.map(|token| (token.access_token, token.expires_in)).map_err(|error| error.to_string());
+            let expected = expected.map(|(token, life)| (token.to_owned(), life)).map_err(str::to_owned);
+            assert_eq!(found, expected, "{status} {body}");
+        }
+    }
+
+    const VALUE: &str = "(null|-?[0-9]{1,25}(e[0-9]{1,3})?|\"\\PC{0,8}\"|\\{\\})";
+    const STATUS: &str = "HTTP/1\\.[01] (200|[0-9]{3})( OK)?\r\n";
+    const HEADER: &str = "(Content-Length: [0-9]{1,20}|Transfer-Encoding: chunked|Location: \\PC{0,8}|\\PC{0,20})\r\n";
+
+    /// Any bytes, and what begins as an answer in HTTP does, with a body of any bytes or nearly the wanted one.
+    fn answer() -> impl Strategy<Value = Vec<u8>> {
+        let bytes = || prop::collection::vec(any::<u8>(), 0..60);
+        let json = (VALUE, VALUE)
+            .prop_map(|(token, life)| format!("{{\"access_token\":{token},\"expires_in\":{life}}}").into_bytes());
+        let headers = prop::collection::vec(HEADER, 0..3);
+        prop_oneof![
+            1 => bytes(),
+            4 => (STATUS, headers, prop_oneof![bytes(), json]).prop_map(|(status, headers, body)| {
+                [status.as_bytes(), headers.concat().as_bytes(), b"\r\n", body.as_slice()].concat()
+            }),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(100) })]
+
+        #[test]
+        fn any_answer_is_a_token_or_refused(answer in answer()) {
+            match told(answer.clone()) {
+                Ok(_) => prop_assert!(answer.get(8..12).is_some_and(|status| status == b" 200")),
+                Err(Refusal::Unreachable(why)) => prop_assert!(why != "timeout"),
+                Err(Refusal::Status(status)) => prop_assert!(status != 200),
+                Err(Refusal::NoToken) => {}
+                Err(refusal) => prop_assert!(false, "{refusal}"),
+            }
+        }
+    }
+}

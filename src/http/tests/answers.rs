@@ -86,7 +86,10 @@ impl Bare {
     pub(super) async fn ask(&self, request: Request<Body>) -> Got {
         let answer = self.router.clone().oneshot(request).await.unwrap();
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-        Got { status, headers, bytes: to_bytes(answer.into_body(), usize::MAX).await.unwrap().to_vec() }
+        // Events have no end to wait for.
+        let lasts = headers.get("content-type").is_some_and(|kind| kind == "text/event-stream");
+        let body = if lasts { Body::empty() } else { answer.into_body() };
+        Got { status, headers, bytes: to_bytes(body, usize::MAX).await.unwrap().to_vec() }
     }
 
     pub(super) async fn get(&self, path: &str) -> Got {
