@@ -19,7 +19,8 @@ pub enum Anomaly {
     TailUnreadable,
     /// Records carry timestamps from the future.
     TimestampsAhead,
-    /// Records arrive later than their timestamps say, by more than the precision that is asked for.
+    /// Records arrive later than their timestamps say, by more than the precision that is asked for; or their timestamps
+    /// are none: from before 1973, as of a producer that counts seconds.
     TimestampsLate,
     /// No time leads to the record at the committed offset: equal timestamps, a gap, or records out of order; or compaction
     /// may have taken it.

@@ -145,6 +145,12 @@ pub fn search(history: &History, question: Question) -> Option<Search> {
     (search.low > Millis::MIN).then_some(search)
 }
 
+/// Whether the records from the committed offset on have timestamps that cannot be any.
+pub fn is_undated(history: &History, committed: Offset) -> bool {
+    let (below, above) = history.facts_around(committed);
+    below.or(above).is_some_and(|fact| !fact.is_dated())
+}
+
 /// A time that tells whether the record that an age stands on is still there; `None` before the ladder was asked.
 ///
 /// Where no record is known yet, most likely one between the committed offset and the row above it.
@@ -201,8 +207,10 @@ struct Limits {
 }
 
 impl Limits {
-    fn hold(self, time: Millis) -> bool {
-        self.low.saturating_sub(self.seen) <= time && time <= self.high.saturating_add(self.seen)
+    /// Whether a timestamp can be that of its record.
+    fn hold(self, fact: Fact) -> bool {
+        let seen = self.low.saturating_sub(self.seen)..=self.high.saturating_add(self.seen);
+        fact.is_dated() && seen.contains(&fact.at)
     }
 
     /// The time in the bracket that is nearest to that of a timestamp: the record was written then, or entered later.
@@ -229,17 +237,17 @@ fn enclosed((below, above): (Option<Run>, Option<Run>), question: Question) -> O
 fn by_timestamps(history: &History, question: Question, limits: Limits) -> Option<Estimate> {
     let (below, above) = history.facts_around(question.committed);
     if let Some(fact) = below.filter(|fact| fact.offset == question.committed) {
-        return limits.hold(fact.at).then(|| record(question, fact, limits));
+        return limits.hold(fact).then(|| record(question, fact, limits));
     }
     if let (None, Some(first)) = (below, above)
         && first.from <= 0
     {
-        return limits.hold(first.at).then(|| record(question, first, limits));
+        return limits.hold(first).then(|| record(question, first, limits));
     }
     let search = search(history, question)?;
     let blind = is_blind(history, question);
     let closed = search.high <= search.low + 1;
-    let below = below.filter(|fact| limits.hold(fact.at));
+    let below = below.filter(|fact| limits.hold(*fact));
     if below.is_none() && (closed || search.high >= limits.high) {
         return None;
     }
@@ -288,9 +296,10 @@ fn upper(history: &History, question: Question, above: Option<Fact>, limits: Lim
 
 /// No row at or before the committed offset: all that is known is that the record is older than the oldest row.
 fn at_least(history: &History, question: Question, high: Millis) -> Estimate {
-    let oldest = history.facts_around(question.committed).1.map_or(high, |fact| fact.at.min(high));
-    let lag = Some((question.now - oldest).max(0));
-    Estimate { lag, bound: None, method: Method::AtLeast, clock: None, settled: false, hidden: false, unproven: false }
+    let above = history.facts_around(question.committed).1.filter(|fact| fact.is_dated());
+    let lag = Some((question.now - above.map_or(high, |fact| fact.at.min(high))).max(0));
+    let settled = exhausted(history, question);
+    Estimate { lag, bound: None, method: Method::AtLeast, clock: None, settled, hidden: false, unproven: false }
 }
 
 fn found(question: Question, time: Millis, (low, high): (Millis, Millis), method: Method, clock: Clock) -> Estimate {

@@ -10,6 +10,9 @@ use super::{Millis, Offset};
 /// One day, over which a seen disorder of timestamps fades.
 const DAY: Millis = 86_400_000;
 
+/// The earliest timestamp that can be one, in March 1973. Earlier ones count seconds, or nothing.
+const DATED: Millis = 100_000_000_000;
+
 /// How long records take from their producer into the log at most, before it was seen how long.
 const TRANSIT: Millis = 1_000;
 
@@ -39,6 +42,13 @@ pub struct Fact {
     pub at: Millis,
     /// The record's offset.
     pub offset: Offset,
+}
+
+impl Fact {
+    /// Whether the timestamp can be one.
+    pub fn is_dated(self) -> bool {
+        self.at >= DATED
+    }
 }
 
 impl Row for Run {
@@ -201,9 +211,11 @@ impl History {
         }
         // A question leads past it only when it is gone.
         self.rewritten |= self.ahead.take_if(|ahead| time <= ahead.at && ahead.offset < offset).is_some();
-        self.note_disorder(offset, at, replied);
-        self.note_gap(time, offset, replied);
         let fact = Fact { from: time.min(at), at, offset };
+        if fact.is_dated() {
+            self.note_disorder(offset, at, replied);
+        }
+        self.note_gap(time, offset, replied);
         self.insert(fact);
         self.rewritten |= self.learnt.len() >= LEARNT;
         if self.rewritten {
@@ -213,15 +225,18 @@ impl History {
         }
     }
 
-    /// Takes in the record with the largest timestamp that was `found`: no question from after it finds any.
+    /// Takes in the record with the largest timestamp that was `found`: no question from after it finds any, or it is one
+    /// from the future.
     ///
     /// A broker that does not know this question answers with the first record. So it counts where the beginning of time,
     /// asked later, led to a record further in front.
     pub fn learn_newest(&mut self, found: Option<(Offset, Millis)>, replied: Millis, end: Offset) {
         let first = self.facts.first().filter(|fact| fact.from <= 0);
         let understood = found.zip(first).filter(|((offset, _), first)| first.offset < *offset);
-        if let Some(((_, at), _)) = understood.filter(|((_, at), _)| *at < replied) {
-            self.learn(at + 1, None, replied, end);
+        match understood.map(|(found, _)| found) {
+            Some((_, at)) if at < replied => self.learn(at + 1, None, replied, end),
+            Some((offset, at)) if self.ahead.is_none() => self.learn(at, Some((offset, at)), replied, end),
+            _ => {}
         }
     }
 

@@ -3,7 +3,7 @@
 use std::num::NonZero;
 
 use crate::lag::anomaly::{Anomalies, Anomaly};
-use crate::lag::bracket::{CAUGHT_UP, Estimate, NO_COMMIT, Question, estimate, wanted};
+use crate::lag::bracket::{CAUGHT_UP, Estimate, NO_COMMIT, Question, estimate, is_undated, wanted};
 use crate::lag::memory::PartitionMemory;
 use crate::lag::policy::Policy;
 use crate::lag::progress::{Anchor, Commit, Rates};
@@ -182,7 +182,8 @@ fn note_anomalies(
     let estimate = verdict.estimate;
     let late = estimate.is_some_and(|e| {
         let wanted = wanted(policy.precision, e.lag.unwrap_or(0));
-        e.clock == Some(Clock::Producer) && memory.history.slack(now) > wanted
+        let undated = e.method == Method::AtLeast && is_undated(&memory.history, first);
+        undated || e.clock == Some(Clock::Producer) && memory.history.slack(now) > wanted
     });
     let dated = estimate.is_some_and(|e| e.method != Method::CaughtUp && e.clock != Some(Clock::Append));
     let odd = [
