@@ -1,8 +1,11 @@
-"""Names of groups that break an exposition, as the reference parsers of both formats read them from a running demo.
+"""Names of groups that break an exposition, and every family, as the reference parsers of both formats read them from a
+running demo.
 
 names.py ADDRESS PORT...: where it serves, and the brokers of its cluster. Prints what it serves in the text format.
 """
 
+import math
+import re
 import socket
 import struct
 import sys
@@ -20,6 +23,15 @@ NAMES += ["tab\tand spaces  ", "\t", " ", "a:b{c}=d,e", '",group="billing', '"} 
 # What some take for the end of a line, and the rest of the control characters but NUL.
 NAMES += ["\v\f\x1c\x1d\x1e\x85\u2028\u2029", "".join(map(chr, [*range(1, 32), *range(127, 160)])), "\ufeff"]
 OFFSETS = {name: offset for offset, name in enumerate(NAMES, 1)}
+# No name tells these from a gauge, and the demo has no samples of them.
+HISTOGRAMS = {"highwater_reconcile_duration_seconds"}
+# What a name that ends so promises of each value; the first end that fits counts.
+UNITS = {
+    "_timestamp_seconds": lambda value: abs(value - time.time()) < 600,
+    "_seconds": lambda value: value >= 0,
+    "_ratio": lambda value: value <= 1,
+    "_info": lambda value: value == 1,
+}
 
 
 def string(value):
@@ -63,12 +75,33 @@ def check(address, parse, accept):
     return body, families
 
 
+def kind(name):
+    return "counter" if name.endswith("_total") else "histogram" if name in HISTOGRAMS else "gauge"
+
+
+def check_families(names, families):
+    """Each family is of the type that its name in the text format says, and none besides; its values fit the name."""
+    # A sample that belongs to no family is one of its own, whose type is not known.
+    wanted = {(name.removesuffix("_total"), kind(name)) for name in names}
+    found = {(name, family.type) for name, family in families.items()}
+    assert found == wanted, f"only wanted {wanted - found}, only found {found - wanted}"
+    assert {each for _, each in found} == {"counter", "gauge", "histogram"}, found
+    for name, family in families.items():
+        fits = next((fits for end, fits in UNITS.items() if name.endswith(end)), math.isfinite)
+        wrong = [sample for sample in family.samples if not (math.isfinite(sample.value) and fits(sample.value))]
+        assert not wrong, wrong
+
+
 address, ports = sys.argv[1], [int(port) for port in sys.argv[2:]]
 for group, offset in OFFSETS.items():
     errors = sorted(commit(port, group, offset) for port in ports)
     # One is its coordinator, and 16 is what the others say.
     assert errors == [0, 16, 16], (group, errors)
-_, families = check(address, open_metrics, "application/openmetrics-text; version=1.0.0")
-types = {name: families[name].type for name in ("kafka_consumergroup_group_lag", "highwater_monitor_samples")}
-assert types == {"kafka_consumergroup_group_lag": "gauge", "highwater_monitor_samples": "counter"}, types
-sys.stdout.buffer.write(check(address, text, "text/plain; version=0.0.4")[0].encode())
+_, opened = check(address, open_metrics, "application/openmetrics-text; version=1.0.0")
+body, plain = check(address, text, "text/plain; version=0.0.4")
+names = re.findall(r"^# TYPE (\S+) ", body, re.MULTILINE)
+for families in opened, plain:
+    check_families(names, families)
+helps, others = ({name: family.documentation for name, family in each.items()} for each in (opened, plain))
+assert all(helps.values()) and helps == others, (helps, others)
+sys.stdout.buffer.write(body.encode())

@@ -18,26 +18,26 @@ use crate::truth::{CLOCK, Compared, generated, group, line, topic};
 use crate::wait::eventually_some;
 
 /// Records that are written to a partition at a time; groups stand in the middle of them.
-const RECORDS: i64 = 20;
-const HALF: i64 = RECORDS / 2;
+pub(crate) const RECORDS: i64 = 20;
+pub(crate) const HALF: i64 = RECORDS / 2;
 
 /// The widest bound, in seconds, of what came between two samples.
 const WIDEST: f64 = 10.0;
 
 /// One offset on the three partitions that a topic has at first.
-fn each(offset: i64) -> [(i32, i64); 3] {
+pub(crate) fn each(offset: i64) -> [(i32, i64); 3] {
     [0, 1, 2].map(|partition| (partition, offset))
 }
 
 /// A topic with a partition on every broker, and what is written there: offsets and timestamps.
-struct Topic {
-    name: String,
-    records: [Vec<(i64, i64)>; 3],
+pub(crate) struct Topic {
+    pub(crate) name: String,
+    pub(crate) records: [Vec<(i64, i64)>; 3],
 }
 
 impl Topic {
     /// Writes the first records, whose timestamps follow from partition and offset.
-    fn written(client: &Client, name: &str, settings: &[(&str, &str)], time: fn(i64, i64) -> i64) -> Self {
+    pub(crate) fn written(client: &Client, name: &str, settings: &[(&str, &str)], time: fn(i64, i64) -> i64) -> Self {
         let name = eventually_some("each broker leads a partition", PATIENCE, || {
             let topic = client.topic(name, 3, settings);
             let leaders: BTreeSet<i32> = client.leaders(&topic).into_values().collect();
@@ -54,26 +54,26 @@ impl Topic {
 
     /// How a report compares with the first records.
     #[track_caller]
-    fn compared(&self, report: &Value, group: &str) -> [Compared; 3] {
+    pub(crate) fn compared(&self, report: &Value, group: &str) -> [Compared; 3] {
         [0, 1, 2].map(|partition| Compared::new(report, group, &self.name, partition, &self.records[partition]))
     }
 }
 
-fn is_exact(compared: &Compared) -> bool {
+pub(crate) fn is_exact(compared: &Compared) -> bool {
     compared.error() <= compared.wanted() && compared.bound_holds()
 }
 
 /// Records that came while somebody looked: where, and between which moments.
 #[derive(Debug, Clone, Copy)]
-struct Came {
-    partition: i32,
-    before: i64,
-    after: i64,
+pub(crate) struct Came {
+    pub(crate) partition: i32,
+    pub(crate) before: i64,
+    pub(crate) after: i64,
 }
 
 impl Came {
     /// Whether an age is that of these records, within its bound.
-    fn holds(self, report: &Value, line: &Value) -> bool {
+    pub(crate) fn holds(self, report: &Value, line: &Value) -> bool {
         let [oldest, youngest] = [self.before, self.after].map(|time| (generated(report) - time) as f64 / 1e3);
         let (age, bound) = (line["lag_seconds"].as_f64(), line["bound_seconds"].as_f64());
         age.zip(bound).is_some_and(|(age, bound)| {
@@ -185,12 +185,12 @@ impl Stage {
 }
 
 /// Everything was answered.
-fn is_whole(report: &Value) -> bool {
+pub(crate) fn is_whole(report: &Value) -> bool {
     report["errors"] == json!([]) && report["sampling"]["coverage"] == 1.0
 }
 
 /// Whether a group has read every partition up to this end, and nothing is odd.
-fn is_read(report: &Value, group: &str, name: &str, ends: &[i64]) -> bool {
+pub(crate) fn is_read(report: &Value, group: &str, name: &str, ends: &[i64]) -> bool {
     let Some(found) = topic(report, group, name) else { return false };
     let rows = found["partitions"].as_array().unwrap();
     let at_end = |(row, end): (&Value, &i64)| {

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
@@ -69,6 +71,16 @@ impl Client {
                 found.len() == partitions as usize && found.iter().all(|p| p.leader() >= 0 && p.error().is_none())
             })
         });
+    }
+
+    /// Gives a topic these settings, in the place of those that it was given before.
+    pub(crate) fn configure(&self, topic: &str, settings: &[(&str, &str)]) {
+        let mut config = AlterConfig::new(ResourceSpecifier::Topic(topic));
+        for (setting, value) in settings {
+            config = config.set(setting, value);
+        }
+        let altered = wait_for(self.admin.alter_configs([&config], &AdminOptions::new())).unwrap();
+        altered.into_iter().next().unwrap().expect("the topic has other settings");
     }
 
     /// Deletes a topic, and returns once it is out of the metadata.
@@ -162,11 +174,17 @@ impl Client {
 
     /// Offset and timestamp of every record that a consumer can read, transactions or not, in the order of the log.
     pub(crate) fn records(&self, topic: &str, partition: i32) -> Vec<(i64, i64)> {
+        self.read(topic, partition, "read_uncommitted")
+    }
+
+    /// The same of those that are in no transaction which is open or was aborted.
+    pub(crate) fn committed_records(&self, topic: &str, partition: i32) -> Vec<(i64, i64)> {
+        self.read(topic, partition, "read_committed")
+    }
+
+    fn read(&self, topic: &str, partition: i32, isolation: &str) -> Vec<(i64, i64)> {
         let mut config = self.config.clone();
-        config
-            .set("group.id", unique("truth"))
-            .set("enable.partition.eof", "true")
-            .set("isolation.level", "read_uncommitted");
+        config.set("group.id", unique("truth")).set("enable.partition.eof", "true").set("isolation.level", isolation);
         let consumer: BaseConsumer = config.create().unwrap();
         consumer.assign(&position(topic, partition, Offset::Beginning)).unwrap();
         let mut records = Vec::new();

@@ -63,6 +63,7 @@ mod specs;
 mod storage;
 mod streams;
 mod suspension;
+mod taken;
 mod terminal;
 mod testbed;
 mod traced;

@@ -55,19 +55,20 @@ fn an_offset_beyond_the_end_is_no_negative_lag() {
     assert_eq!((&line["lag_records"], &line["lag_seconds"]), (&0.into(), &0.0.into()));
 }
 
-/// A producer of transactions, the first of which is open.
-fn transaction(client: &Client) -> BaseProducer {
+/// A producer of transactions, the first of which is open, for two minutes at most.
+pub(crate) fn transaction(client: &Client) -> BaseProducer {
     let mut config = client.config();
-    let producer: BaseProducer = config.set("transactional.id", unique("transaction")).create().unwrap();
+    let producer: BaseProducer =
+        config.set("transactional.id", unique("transaction")).set("transaction.timeout.ms", "120000").create().unwrap();
     producer.init_transactions(30 * SECOND).unwrap();
     producer.begin_transaction().unwrap();
     producer
 }
 
 /// Writes records within the open transaction, and returns when they are stored.
-fn write(producer: &BaseProducer, topic: &str, times: impl IntoIterator<Item = i64>) {
+pub(crate) fn write(producer: &BaseProducer, topic: &str, partition: i32, times: impl IntoIterator<Item = i64>) {
     for time in times {
-        let record = BaseRecord::<(), _>::to(topic).partition(0).payload("x").timestamp(time);
+        let record = BaseRecord::<(), _>::to(topic).partition(partition).payload("x").timestamp(time);
         producer.send(record).map_err(|(error, _)| error).unwrap();
     }
     producer.flush(30 * SECOND).unwrap();
@@ -79,7 +80,7 @@ fn a_transaction_marker_is_no_record_to_be_dated_wrongly() {
     let topic = filled(&client, "marker", &[]);
     let begun = now();
     let producer = transaction(&client);
-    write(&producer, &topic, [now() - DAY, now() - HOUR, now() - HOUR]);
+    write(&producer, &topic, 0, [now() - DAY, now() - HOUR, now() - HOUR]);
     producer.commit_transaction(30 * SECOND).unwrap();
     client.commit(&group, &topic, &[(0, 3)]);
     let report = look(&group, &[]);
@@ -94,7 +95,7 @@ fn an_open_transaction_blocks_who_reads_committed() {
     let (client, groups) = (single().client(), unique("open"));
     let topic = filled(&client, "open", &(0..5).map(|n| now() - 2 * HOUR + n * 60_000).collect::<Vec<_>>());
     let producer = transaction(&client);
-    write(&producer, &topic, (0..3).map(|n| now() - HOUR + n * 60_000));
+    write(&producer, &topic, 0, (0..3).map(|n| now() - HOUR + n * 60_000));
     let commits = [("behind", 3), ("blocked", 5), ("ahead", 6)];
     client.commit_each(&commits.map(|(name, committed)| (format!("{groups}-{name}"), topic.as_str(), committed)));
     let (committed, all) =
@@ -122,7 +123,7 @@ fn a_marker_at_the_end_makes_nobody_offline() {
     let (client, prefix) = (single().client(), unique("tail"));
     client.create(&prefix, 1, &[]);
     let producer = transaction(&client);
-    write(&producer, &prefix, [now(); 3]);
+    write(&producer, &prefix, 0, [now(); 3]);
     producer.commit_transaction(30 * SECOND).unwrap();
     let mut config = client.config();
     config.set("group.id", &prefix).set("auto.offset.reset", "earliest").set("enable.auto.commit", "false");

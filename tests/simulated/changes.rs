@@ -1,5 +1,5 @@
-//! What changes while it is looked at costs only itself: a leader that is missing, partitions that are added, offsets that are
-//! reset, a broker that becomes slow. And producers whose clocks are wrong.
+//! What changes while it is looked at costs only itself: a leader that is missing, partitions that are added, a topic
+//! that is created again, offsets that are reset, a broker that becomes slow. And producers whose clocks are wrong.
 
 use std::time::{Duration, Instant};
 
@@ -160,6 +160,41 @@ async fn offsets_that_are_reset_under_a_group_at_work_have_the_age_of_where_they
             assert!(bound <= (age / 100.0).max(1.0), "sample {n}: {line:#?}");
         }
         watched.assert_true(&report, "orders");
+        watched.clock.step(MINUTE);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_that_is_created_again_under_groups_at_work_is_followed_from_where_they_read_on() {
+    let _alone = ALONE.lock().await;
+    let groups: [(&str, &[Phase]); 2] = [("reads-on", &[live()]), ("waits", &[live()])];
+    let mut watched = Watched::start(cluster(log(START - HOUR), &groups)).await;
+    let first = watched.sample(DEADLINE).await;
+    assert_eq!(each(&first, "waits", |line| line.committed_offset), [Some(3_600); 3]);
+    let now = watched.clock.now();
+    watched.sim.cluster().recreate_topic("orders", vec![log(now); PARTITIONS as usize], now);
+    watched.clock.step(MINUTE);
+    let odd = |report: &Report, group: &str| each(report, group, |line| line.anomalies.iter().collect::<Vec<_>>());
+    // How many records before the end the first group is set to, as by its client, which finds its offset beyond the
+    // end; how many wait at the sample.
+    for (n, (set, waiting)) in [(None, 0), (Some(120), 120), (None, 0), (None, 0)].into_iter().enumerate() {
+        if let Some(behind) = set {
+            reset(&watched, "reads-on", behind);
+        }
+        let report = watched.sample(DEADLINE).await;
+        assert_eq!((report.sampling.coverage, report.errors.len()), (1.0, 0), "{:#?}", report.errors);
+        assert_ne!(report.topics[0].topic_id, first.topics[0].topic_id);
+        assert!(states(&report).iter().all(|(state, _)| *state == Some(State::Online)), "sample {n}: {report:#?}");
+        assert_eq!(each(&report, "reads-on", |line| line.lag_records), [Some(waiting); 3], "sample {n}");
+        let former = if n == 0 { vec![Anomaly::CommitFromFormerTopic] } else { vec![] };
+        assert_eq!(odd(&report, "reads-on"), vec![former; 3], "sample {n}");
+        let mut former = vec![Anomaly::CommitFromFormerTopic];
+        former.extend((n > 0).then_some(Anomaly::OffsetBeyondEnd));
+        assert_eq!(odd(&report, "waits"), vec![former; 3], "sample {n}");
+        assert_eq!(each(&report, "waits", |line| (line.lag_records, line.records_lost)), [(Some(0), 0); 3]);
+        watched.assert_true(&report, "orders");
+        let bounds = each(&report, "reads-on", |line| line.bound_seconds.unwrap());
+        assert!(bounds.iter().all(|bound| *bound <= 1.0), "sample {n}: {bounds:?}");
         watched.clock.step(MINUTE);
     }
 }

@@ -1,5 +1,5 @@
 //! What takes a whole process on a simulated cluster: a day of virtual time, clocks that are wrong, what breaks or changes
-//! while it is looked at, very many partitions.
+//! while it is looked at, a transaction that stays open, very many partitions.
 //!
 //! One test at a time, for memory is measured that all share.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on should stop")]
@@ -9,6 +9,7 @@ mod clock;
 mod faults;
 mod large;
 mod soak;
+mod transaction;
 
 use std::time::Duration;
 
@@ -72,7 +73,12 @@ impl Watched {
     /// How long ago the oldest record that a group has not read was written, by its timestamp, in seconds; 0 where it has
     /// read all.
     fn truth(&self, group: &str, topic: &str, partition: Partition) -> f64 {
-        let (cluster, now) = (self.sim.cluster(), self.clock.now());
+        self.truth_at(self.clock.now(), group, topic, partition)
+    }
+
+    /// The same when it is really `now`, whatever the clock shows.
+    fn truth_at(&self, now: i64, group: &str, topic: &str, partition: Partition) -> f64 {
+        let cluster = self.sim.cluster();
         let committed = cluster.committed(group, topic, partition, now).unwrap();
         let written = cluster.log(topic, partition).unwrap().timestamp(committed, now);
         written.map_or(0.0, |written| (now - written) as f64 / 1e3)
