@@ -1,15 +1,27 @@
 //! Timestamps out of order: an age is inside its bound, or the partition says what is odd. Never silently wrong.
 
+use std::time::Duration;
+
 use fastrand::Rng;
+use highwater::clock::Clock;
+use highwater::kafka::Cluster;
+use highwater::kafka::connection::Connection;
+use highwater::kafka::selection::{Patterns, Selection};
+use highwater::lag::observation::Probe;
+use rdkafka::producer::Producer;
 
 use crate::ages::{filled, look};
 use crate::client::{now, unique};
 use crate::kafka::single;
 use crate::monitor::{Monitor, document};
+use crate::oddities::{transaction, write};
 use crate::shapes::{DAY, MINUTE, SECOND, seeded};
 use crate::truth::{CLOCK, Compared, generated, line};
 
 const RECORDS: i64 = 1_000;
+
+/// For one question to the brokers.
+const WAIT: Duration = Duration::from_secs(30);
 
 /// The groups' commits: everywhere in the log.
 fn commits(rng: &mut Rng) -> Vec<i64> {
@@ -103,4 +115,52 @@ fn who_samples_is_not_fooled_by_late_timestamps() {
     let [oldest, youngest] = [before, after].map(|time| (generated(&report) - time) as f64 / 1e3);
     assert!(age - bound <= oldest && youngest <= age + bound, "{youngest} to {oldest} s: {line:#}");
     assert!(bound < 30.0 && line["clock"] == "append", "{line:#}");
+}
+
+#[test]
+fn timestamps_of_a_producer_that_counts_seconds_are_named_and_date_nothing() {
+    let mut rng = seeded();
+    let times: Vec<i64> = (0..RECORDS).map(|n| (now() - DAY) / 1_000 + n).collect();
+    for compared in compared("seconds", &mut rng, &times) {
+        let line = &compared.line;
+        assert!(line["method"] == "at_least" && line["bound_seconds"].is_null(), "{line:#}");
+        assert!(compared.has("timestamps_late") && compared.age.is_some_and(|age| age < 3_600.0), "{line:#}");
+    }
+}
+
+/// The record with the largest timestamp, as the brokers tell it: offset and timestamp.
+fn newest(topics: &[&str]) -> Vec<Option<(i64, i64)>> {
+    let connection = Connection { brokers: vec![single().bootstrap.clone()], ..Connection::default() };
+    let patterns = |names: &[&str]| {
+        Patterns::new(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>(), &[]).unwrap()
+    };
+    let selection = Selection { groups: patterns(&["none"]), topics: patterns(topics) };
+    let probe = |topic: &&str| Probe { topic: (*topic).into(), partition: 0, time: Probe::NEWEST };
+    let probes = topics.iter().map(probe).collect();
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let cluster = Cluster::connect(&connection, Clock::wall()).unwrap();
+        assert_eq!(cluster.observe(&selection, false, WAIT).await.topics.len(), topics.len());
+        cluster.tell(probes, WAIT).await.into_iter().map(|told| told.answer.unwrap()).collect()
+    })
+}
+
+#[test]
+fn the_newest_record_is_the_one_with_the_largest_timestamp_wherever_it_stands() {
+    let (client, start) = (single().client(), now() - DAY);
+    let topic = |name: &str, times: &[i64]| filled(&client, name, times);
+    let rising: Vec<i64> = (0..50).map(|n| start + n * MINUTE).collect();
+    let mut mixed = rising.clone();
+    mixed.swap(20, 49);
+    let ahead: Vec<i64> = rising.iter().enumerate().map(|(n, at)| if n == 7 { now() + DAY } else { *at }).collect();
+    let aborted = topic("aborted", &rising);
+    let producer = transaction(&client);
+    write(&producer, &aborted, 0, [start + DAY / 2]);
+    producer.abort_transaction(WAIT).unwrap();
+    let topics = [topic("rising", &rising), topic("mixed", &mixed), topic("ahead", &ahead), topic("empty", &[])];
+    let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+    let found = newest(&names);
+    assert_eq!(found, [Some((49, rising[49])), Some((20, mixed[20])), Some((7, ahead[7])), None]);
+    // The marker of a transaction has the time of the broker, and no record is younger than it.
+    let found = newest(&[&aborted])[0].unwrap();
+    assert!(found.1 >= start + DAY / 2, "{found:?}");
 }
