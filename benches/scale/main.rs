@@ -15,11 +15,12 @@
 mod fixture;
 mod page;
 mod peers;
+mod program;
 mod sampled;
 mod sampler;
+mod scrape;
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -53,7 +54,8 @@ fn main() {
     if let Some(broker) = value("--broker").filter(|_| only("real")) {
         let size = if has("--short") { Size::TENTH } else { Size::ONE };
         fixture::fill(broker, size);
-        all.push(measure(format!("{}, real Kafka", size.name()), size, broker, || None));
+        let measured = measure(format!("{}, real Kafka", size.name()), size, broker, || None);
+        all.push(Measured { program: Some(program::measure(broker, size.commits())), ..measured });
         page::tell(&all[all.len() - 1..]);
     }
     if has("--write") {
@@ -80,30 +82,26 @@ fn measure(name: String, size: Size, brokers: &str, mut requests: impl FnMut() -
         sampler.say("sample");
         let mut sampled: Sampled = serde_json::from_str(&sampler.line()).unwrap();
         sampled.requests = requests().zip(before).map(|(after, before)| after - before);
-        sampled.scrape = scrape(sampler, &address, &mut sampled);
+        sampled.scrape = scraped(sampler, &address, &mut sampled);
         sampled
     };
     let first: Vec<Sampled> = (0..FIRST).map(|_| sample(&mut sampler)).collect();
     sampler.say("fill");
     sampler.line();
     let full: Vec<Sampled> = (0..AVERAGED).map(|_| sample(&mut sampler)).collect();
-    Measured { name, size, first, full }
+    Measured { name, size, first, full, program: None }
 }
 
 /// One scrape with partition detail, over HTTP: what it costs the process that answers.
-fn scrape(sampler: &mut Other, address: &str, sampled: &mut Sampled) -> Cost {
+fn scraped(sampler: &mut Other, address: &str, sampled: &mut Sampled) -> Cost {
     sampler.say("cpu");
     let (begun, before) = (Instant::now(), sampler.line().parse::<f64>().unwrap());
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.write_all(b"GET /metrics HTTP/1.0\r\nHost: bench\r\n\r\n").unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
+    let answer = scrape::get(address);
     let wall = begun.elapsed().as_secs_f64();
     sampler.say("cpu");
     let cpu = sampler.line().parse::<f64>().unwrap() - before;
-    let count = |series: &[u8]| answer.windows(series.len()).filter(|window| *window == series).count();
-    sampled.aged = count(b"\nkafka_consumergroup_group_lag_seconds{");
-    sampled.series = count(b"\nkafka_consumergroup_group_lag{");
+    sampled.aged = scrape::ages(&answer);
+    sampled.series = scrape::lags(&answer);
     sampled.scraped_bytes = answer.len();
     Cost { wall, cpu }
 }

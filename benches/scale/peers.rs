@@ -68,13 +68,13 @@ const PEERS: [Peer; 6] = [
 /// The chapter of the page, where the same was measured now.
 pub(super) fn chapter(all: &[Measured]) -> String {
     let Some(ours) = all.iter().find(|measured| measured.name == "1, real Kafka") else { return String::new() };
-    let peak = ours.first.iter().map(|sampled| sampled.peak).max().unwrap_or(0) as f64 / MIB;
-    let (wall, cpu) = (ours.whole().wall, ours.whole().cpu);
+    let Some(program) = ours.program else { return String::new() };
+    let (wall, cpu, peak) = (ours.whole().wall, program.cpu, program.peak as f64 / MIB);
     let mut text = format!(
         "\n## Beside other programs\n\nPer refresh with one scrape at partition detail, all on a real Kafka with 1,000 \
          groups, 10,000 partitions and 100,000 committed offsets; in brackets how many times what Highwater takes. The \
          others were measured once, all on one machine with other work beside, which need not be this one; Highwater is \
-         the column `{}` above.\n\n| | tells ages | wall, s | CPU, s | memory, MiB |\n|---|---|---|---|---|\n\
+         `highwater run` in the column `{}` above.\n\n| | tells ages | wall, s | CPU, s | memory, MiB |\n|---|---|---|---|---|\n\
          | **Highwater** | with a bound, to the record where it asked | **{wall:.2}** | **{cpu:.2}** | **{peak:.0}** |\n",
         ours.name,
     );

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::fixture::Size;
+use super::program::Program;
 
 /// Seconds.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
@@ -47,6 +48,8 @@ pub(crate) struct Ages {
     pub(crate) count: usize,
     /// How many are lower bounds only.
     pub(crate) at_least: usize,
+    /// How many are as exact as wanted.
+    pub(crate) exact: usize,
     /// How far the others may be off, in seconds: median, 95th percentile, and largest.
     pub(crate) bounds: [f64; 3],
 }
@@ -80,6 +83,8 @@ pub(crate) struct Measured {
     pub(crate) first: Vec<Sampled>,
     /// With full histories.
     pub(crate) full: Vec<Sampled>,
+    /// The whole program on the same, where it was measured.
+    pub(crate) program: Option<Program>,
 }
 
 impl Measured {

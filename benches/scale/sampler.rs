@@ -33,6 +33,9 @@ use super::sampled::{Ages, Cost, Sampled};
 /// The longest time that one sample may take on the network.
 const DEADLINE: Duration = Duration::from_secs(30);
 
+/// How exact ages are wanted, in seconds: the default, or a hundredth of them where that is more.
+const PRECISION: f64 = 1.0;
+
 /// Samples, scrapes and ends as it is told on standard input.
 pub(crate) fn run(brokers: &str) {
     highwater::kafka::give_back_memory();
@@ -164,14 +167,16 @@ fn ages(report: &Report) -> Ages {
     let topics = report.groups.iter().flat_map(|group| group.topics.iter().flatten());
     let lines = topics.flat_map(|topic| topic.partitions.iter().flatten());
     // Little room, for it counts in the memory that is measured.
-    let (mut count, mut bounds) = (0, Vec::new());
+    let (mut count, mut exact, mut bounds) = (0, 0, Vec::new());
     for line in lines.filter(|line| line.lag_records.is_some_and(|lag| lag > 0)) {
         count += 1;
+        let Some((age, bound)) = line.lag_seconds.zip(line.bound_seconds) else { continue };
+        exact += usize::from(bound <= (age / 100.0).max(PRECISION));
         // Bits of floats that are not negative are in the order of the floats.
-        bounds.extend(line.bound_seconds.map(|bound| (bound as f32).to_bits()));
+        bounds.push((bound as f32).to_bits());
     }
     let ranks = spread(&mut bounds).map_or([0; 3], |bounds| [bounds.p50, bounds.p95, bounds.max]);
-    Ages { count, at_least: count - bounds.len(), bounds: ranks.map(|bits| f64::from(f32::from_bits(bits))) }
+    Ages { count, at_least: count - bounds.len(), exact, bounds: ranks.map(|bits| f64::from(f32::from_bits(bits))) }
 }
 
 fn name() -> MonitorName {

@@ -1,0 +1,85 @@
+//! What `highwater run` costs at its own pace, as it is installed: the whole program, seen from outside.
+
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::fixture::{GROUPS, TOPICS};
+use super::{FIRST, scrape};
+
+/// From one sample to the next.
+const INTERVAL: Duration = Duration::from_secs(20);
+
+/// Samples with one scrape each that are measured; as many went before.
+const MEASURED: u32 = 3;
+
+/// Units of the kernel's CPU times in a second.
+const TICKS: f64 = 100.0;
+
+/// The figures.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Program {
+    /// Of one sample and one scrape, in seconds.
+    pub(crate) cpu: f64,
+    /// Of memory in the first samples, in bytes.
+    pub(crate) peak: u64,
+}
+
+/// Measures it on this Kafka; ages of so many partitions are to be in the scrape.
+pub(crate) fn measure(broker: &str, commits: usize) -> Program {
+    let folder = tempfile::tempdir().unwrap();
+    let document = format!(
+        "apiVersion: highwater.dev/v1alpha1\nkind: LagMonitor\nmetadata: {{name: scale, namespace: bench}}\nspec:\n  \
+         brokers: [\"{broker}\"]\n  groups: {{include: [\"{GROUPS}*\"]}}\n  topics: {{include: [\"{TOPICS}*\"]}}\n  \
+         sampling: {{interval: {}s}}\n",
+        INTERVAL.as_secs()
+    );
+    std::fs::write(folder.path().join("monitor.yaml"), document).unwrap();
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_highwater"));
+    command.current_dir(&folder).args(["run", "-f", "monitor.yaml", "--metrics-detail", "partition"]);
+    command.args(["--data-dir", "data", "--listen", &address]).stdout(Stdio::null()).stderr(Stdio::null());
+    let running = Running(command.spawn().unwrap());
+    let begun = Instant::now();
+    // Between two samples, a little after the one before.
+    let wait_for = |samples: u32| {
+        let until = INTERVAL * samples + INTERVAL / 4;
+        std::thread::sleep(until.saturating_sub(begun.elapsed()));
+    };
+    wait_for(FIRST as u32 - 1 - MEASURED);
+    let before = running.cpu();
+    for sample in 0..MEASURED {
+        wait_for(FIRST as u32 - MEASURED + sample);
+        assert_eq!(scrape::ages(&scrape::get(&address)), commits, "ages in the scrape");
+    }
+    let cpu = (running.cpu() - before) / f64::from(MEASURED);
+    Program { cpu, peak: running.peak() }
+}
+
+struct Running(Child);
+
+impl Running {
+    fn file(&self, name: &str) -> String {
+        std::fs::read_to_string(format!("/proc/{}/{name}", self.0.id())).unwrap()
+    }
+
+    /// CPU seconds so far.
+    fn cpu(&self) -> f64 {
+        let stat = self.file("stat");
+        // The name before the bracket may hold anything.
+        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        fields[11..13].iter().map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / TICKS
+    }
+
+    fn peak(&self) -> u64 {
+        let status = self.file("status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.split_whitespace().next().unwrap().parse::<u64>().unwrap() * 1024
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
