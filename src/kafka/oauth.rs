@@ -19,6 +19,10 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// The life of a token whose endpoint states none (RFC 6749 §5.1 leaves it open): refreshed often enough.
 const LIFE: i64 = 300;
 
+/// The longest life of a token, in seconds: a year. One that lives longer is asked for again by then, and librdkafka
+/// multiplies what it is told.
+const LONGEST: i64 = 31_536_000;
+
 #[derive(Deserialize)]
 struct Token {
     access_token: String,
@@ -62,9 +66,9 @@ pub(super) fn serve(settings: Oauth, admin: &Admin, wanted: Receiver<()>) -> std
 
 fn set(admin: &Admin, token: &Token) -> Result<(), Refusal> {
     // The library compares this with the machine's own clock.
-    let life = token.expires_in.filter(|seconds| *seconds > 0).unwrap_or(LIFE);
+    let life = token.expires_in.filter(|seconds| *seconds > 0).unwrap_or(LIFE).min(LONGEST);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    let expires = Millis::try_from(now.as_millis()).unwrap_or(0).saturating_add(life.saturating_mul(1000));
+    let expires = Millis::try_from(now.as_millis()).unwrap_or(0).saturating_add(life * 1000);
     admin.set_token(&token.access_token, expires).map_err(|_| Refusal::Unusable)
 }
 
