@@ -131,9 +131,8 @@ fn timestamps_of_a_producer_that_counts_seconds_are_named_and_date_nothing() {
 /// The record with the largest timestamp, as the brokers tell it: offset and timestamp.
 fn newest(topics: &[&str]) -> Vec<Option<(i64, i64)>> {
     let connection = Connection { brokers: vec![single().bootstrap.clone()], ..Connection::default() };
-    let patterns = |names: &[&str]| {
-        Patterns::new(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>(), &[]).unwrap()
-    };
+    let patterns =
+        |names: &[&str]| Patterns::new(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>(), &[]).unwrap();
     let selection = Selection { groups: patterns(&["none"]), topics: patterns(topics) };
     let probe = |topic: &&str| Probe { topic: (*topic).into(), partition: 0, time: Probe::NEWEST };
     let probes = topics.iter().map(probe).collect();
