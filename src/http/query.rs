@@ -199,7 +199,7 @@ impl FromStr for Moment {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const WRONG: &str = "write a time such as 2026-03-01T12:00:00Z, or seconds since 1970";
         let (seconds, part) = text.split_once('.').unwrap_or((text, "0"));
-        if let (Some(_), Some(_), 1..=10) = (whole(seconds), whole(part), seconds.len()) {
+        if let (Some(_), Some(_), 1..=10, ..=19) = (whole(seconds), whole(part), seconds.len(), part.len()) {
             return text.parse().map(|seconds: f64| Self((seconds * 1e3) as Millis)).map_err(|_| WRONG);
         }
         text.parse().map(|time: jiff::Timestamp| Self(time.as_millisecond())).map_err(|_| WRONG)
@@ -208,7 +208,7 @@ impl FromStr for Moment {
 
 schema_of!(Moment, { "anyOf": [
     { "type": "string", "format": "date-time" },
-    { "type": "string", "pattern": "^[0-9]{1,10}(\\.[0-9]{1,6})?$" }
+    { "type": "string", "pattern": "^[0-9]{1,10}(\\.[0-9]{1,19})?$" }
 ] });
 
 /// Time between two points: whole seconds, or a duration.
