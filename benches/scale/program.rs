@@ -4,13 +4,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::fixture::{GROUPS, TOPICS};
-use super::{FIRST, scrape};
+use super::sampler::number;
+use super::{AVERAGED, FIRST, scrape};
 
 /// From one sample to the next.
 const INTERVAL: Duration = Duration::from_secs(20);
-
-/// Samples with one scrape each that are measured; as many went before.
-const MEASURED: u32 = 3;
 
 /// Units of the kernel's CPU times in a second.
 const TICKS: f64 = 100.0;
@@ -45,13 +43,13 @@ pub(crate) fn measure(broker: &str, commits: usize) -> Program {
         let until = INTERVAL * samples + INTERVAL / 4;
         std::thread::sleep(until.saturating_sub(begun.elapsed()));
     };
-    wait_for(FIRST as u32 - 1 - MEASURED);
+    wait_for((FIRST - 1 - AVERAGED) as u32);
     let before = running.cpu();
-    for sample in 0..MEASURED {
-        wait_for(FIRST as u32 - MEASURED + sample);
+    for sample in FIRST - AVERAGED..FIRST {
+        wait_for(sample as u32);
         assert_eq!(scrape::ages(&scrape::get(&address)), commits, "ages in the scrape");
     }
-    let cpu = (running.cpu() - before) / f64::from(MEASURED);
+    let cpu = (running.cpu() - before) / AVERAGED as f64;
     Program { cpu, peak: running.peak() }
 }
 
@@ -59,21 +57,19 @@ struct Running(Child);
 
 impl Running {
     fn file(&self, name: &str) -> String {
-        std::fs::read_to_string(format!("/proc/{}/{name}", self.0.id())).unwrap()
+        format!("/proc/{}/{name}", self.0.id())
     }
 
     /// CPU seconds so far.
     fn cpu(&self) -> f64 {
-        let stat = self.file("stat");
+        let stat = std::fs::read_to_string(self.file("stat")).unwrap();
         // The name before the bracket may hold anything.
         let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
         fields[11..13].iter().map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / TICKS
     }
 
     fn peak(&self) -> u64 {
-        let status = self.file("status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        line.split_whitespace().next().unwrap().parse::<u64>().unwrap() * 1024
+        number(&self.file("status"), "VmHWM:") * 1024
     }
 }
 

@@ -13,6 +13,8 @@ use highwater::http::{Edge, Readiness, Serving, serve};
 use highwater::kafka::Cluster;
 use highwater::kafka::connection::Connection;
 use highwater::kafka::selection::{Patterns, Selection};
+use highwater::lag::Millis;
+use highwater::lag::bracket::wanted;
 use highwater::lag::history::{Fact, Run};
 use highwater::lag::judge::{Heading, judge};
 use highwater::lag::memory::Memory;
@@ -32,9 +34,6 @@ use super::sampled::{Ages, Cost, Sampled};
 
 /// The longest time that one sample may take on the network.
 const DEADLINE: Duration = Duration::from_secs(30);
-
-/// How exact ages are wanted, in seconds: the default, or a hundredth of them where that is more.
-const PRECISION: f64 = 1.0;
 
 /// Samples, scrapes and ends as it is told on standard input.
 pub(crate) fn run(brokers: &str) {
@@ -132,7 +131,7 @@ impl Sampler {
         sampled.store = lap.cost();
         sampled.stored = number("/proc/self/io", "wchar:") - written;
         sampled.groups = report.groups.len();
-        sampled.ages = ages(&report);
+        sampled.ages = ages(&report, self.policy.precision);
         sampled.partitions = self.memory.topics.values().map(|topic| topic.partitions.len()).sum();
         let pulse = Pulse { cluster_name: "bench".into(), history: "bench".into(), ..Pulse::default() };
         self.board.post(&name(), Arc::new(report), pulse);
@@ -163,7 +162,7 @@ impl Sampler {
     }
 }
 
-fn ages(report: &Report) -> Ages {
+fn ages(report: &Report, precision: Millis) -> Ages {
     let topics = report.groups.iter().flat_map(|group| group.topics.iter().flatten());
     let lines = topics.flat_map(|topic| topic.partitions.iter().flatten());
     // Little room, for it counts in the memory that is measured.
@@ -171,7 +170,7 @@ fn ages(report: &Report) -> Ages {
     for line in lines.filter(|line| line.lag_records.is_some_and(|lag| lag > 0)) {
         count += 1;
         let Some((age, bound)) = line.lag_seconds.zip(line.bound_seconds) else { continue };
-        exact += usize::from(bound <= (age / 100.0).max(PRECISION));
+        exact += usize::from(bound * 1e3 <= wanted(precision, (age * 1e3) as Millis) as f64);
         // Bits of floats that are not negative are in the order of the floats.
         bounds.push((bound as f32).to_bits());
     }
@@ -206,7 +205,7 @@ fn cpu() -> f64 {
 }
 
 /// The number behind a word in a file of the system.
-fn number(file: &str, word: &str) -> u64 {
+pub(super) fn number(file: &str, word: &str) -> u64 {
     let text = std::fs::read_to_string(file).unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix(word)).unwrap();
     line.split_whitespace().next().unwrap().parse().unwrap()

@@ -324,6 +324,7 @@ impl Refinement {
         }
         let history = &partition.history;
         let Some(search) = search(history, question) else {
+            // In this order: the first record tells whether the newest one was understood.
             let times = || if manner.crowded { vec![Probe::NEWEST, 0] } else { ladder(now).collect() };
             return (!history.backfilled).then(|| (site, (Millis::MIN, Millis::MAX), times()));
         };

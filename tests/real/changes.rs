@@ -57,6 +57,16 @@ impl Topic {
     pub(crate) fn compared(&self, report: &Value, group: &str) -> [Compared; 3] {
         [0, 1, 2].map(|partition| Compared::new(report, group, &self.name, partition, &self.records[partition]))
     }
+
+    /// A group that waits has the age of the record that it stands at, and so many records after it; none is lost.
+    #[track_caller]
+    pub(crate) fn assert_waits(&self, report: &Value, group: &str, records: i64) {
+        for compared in self.compared(report, group) {
+            assert!(is_exact(&compared), "{compared:#?}");
+            let line = &compared.line;
+            assert_eq!((&line["lag_records"], &line["records_lost"]), (&json!(records), &json!(0)), "{line:#}");
+        }
+    }
 }
 
 pub(crate) fn is_exact(compared: &Compared) -> bool {
@@ -155,11 +165,7 @@ impl Stage {
 
     #[track_caller]
     fn assert_calm(&self, report: &Value) {
-        for compared in self.calm.compared(report, &self.waiting) {
-            assert!(is_exact(&compared), "{compared:#?}");
-            let line = &compared.line;
-            assert_eq!((&line["lag_records"], &line["records_lost"]), (&json!(HALF), &json!(0)), "{line:#}");
-        }
+        self.calm.assert_waits(report, &self.waiting, HALF);
     }
 
     /// Writes as many records again to each of these partitions, by a clock that is so far ahead.

@@ -92,7 +92,7 @@ impl Stage {
     #[track_caller]
     fn watch(&self, name: &str, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
         self.monitor.reports(name, what, |report| {
-            self.assert_waits(report, &self.calm, HALF);
+            self.calm.assert_waits(report, &self.waiting, HALF);
             holds(report)
         })
     }
@@ -101,18 +101,8 @@ impl Stage {
     #[track_caller]
     fn sampled_after(&self, name: &str, time: i64) -> Value {
         let report = self.monitor.sampled_after(name, time);
-        self.assert_waits(&report, &self.calm, HALF);
+        self.calm.assert_waits(&report, &self.waiting, HALF);
         report
-    }
-
-    /// The group that waits has the age of the record that it stands at, and so many records after it; none is lost.
-    #[track_caller]
-    fn assert_waits(&self, report: &Value, topic: &Topic, records: i64) {
-        for compared in topic.compared(report, &self.waiting) {
-            assert!(is_exact(&compared), "{compared:#?}");
-            let line = &compared.line;
-            assert_eq!((&line["lag_records"], &line["records_lost"]), (&json!(records), &json!(0)), "{line:#}");
-        }
     }
 }
 
@@ -376,7 +366,7 @@ fn transactions_hide_records(stage: &Stage) {
     let whole = [[Some(HIDDEN + 1), Some(0)]; 3];
     let report = stage.watch(COMMITTED, "what was hidden waits", |report| ahead(report, &reader, name) == whole);
     assert_came(&report, &reader, name, came, &[]);
-    stage.assert_waits(&report, &stage.hiding, HALF + HIDDEN + 1);
+    stage.hiding.assert_waits(&report, &stage.waiting, HALF + HIDDEN + 1);
     member.read_to(RECORDS + HIDDEN - 1);
     let end = RECORDS + HIDDEN + 1;
     member.commit(end);
@@ -401,7 +391,7 @@ fn it_stays_open(stage: &Stage, reader: &str, came: [Came; 3]) {
         if is_whole(report) {
             assert_eq!(ahead(report, reader, name), hidden, "{found:#}");
             assert_came(report, reader, name, came, &["blocked_by_transaction"]);
-            stage.assert_waits(report, &stage.hiding, HALF);
+            stage.hiding.assert_waits(report, &stage.waiting, HALF);
         }
         is_whole(report)
     };

@@ -124,9 +124,12 @@ impl Partitions {
     ///
     /// `None` without `ReadCommitted`, and where none is seen but some figures are of an earlier sample.
     pub fn blocked_records(&self) -> Option<i64> {
+        if !self.read_committed {
+            return None;
+        }
         let blocked = self.rare.iter().map(|rare| rare.blocked_records).fold(0, i64::saturating_add);
         let known = blocked > 0 || self.rare.iter().all(|rare| rare.stale_seconds.is_none());
-        (self.read_committed && known).then_some(blocked)
+        known.then_some(blocked)
     }
 
     /// How many there are.
