@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use crate::kafka::give_back_memory;
+use crate::kafka::settle_in;
 
 pub use arguments::Cli;
 use arguments::Command;
@@ -49,7 +49,7 @@ impl Usage {
 
 /// Parses the arguments, runs the command, and prints an error chain once.
 pub fn main() -> ExitCode {
-    give_back_memory();
+    settle_in();
     let cli = Cli::parse();
     let quiet = !matches!(cli.command, Command::Run(_) | Command::Operator(_));
     // The spans of the controller would stand before every line that is told in a turn; the client shows answers that it

@@ -25,6 +25,6 @@ mod request;
 pub mod selection;
 mod topics;
 
-pub use admin::give_back_memory;
+pub use admin::settle_in;
 pub use client::Error;
 pub use observe::Cluster;

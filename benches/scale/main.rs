@@ -1,7 +1,7 @@
 //! What a sample costs, and how that grows: CPU and wall seconds of each phase, requests, memory, bytes in the database.
 //!
-//! On a simulated cluster of three sizes, and with `--broker=ADDRESS` (and `--kafka=VERSION`) on a real Kafka, which it
-//! fills. What is measured is a process of its own, and so is the simulated cluster. `--short` is a tenth of it; `--write`
+//! On a simulated cluster of three sizes, and with `--broker=ADDRESS`, `--kafka=VERSION` and `--yardstick=PROGRAM` on a real
+//! Kafka, which it fills. What is measured is a process of its own, and so is the simulated cluster. `--short` is a tenth of it; `--write`
 //! writes docs/benchmarks.md; `--only=tenth|one|ten|real` measures one size.
 #![allow(
     clippy::unwrap_used,
@@ -19,6 +19,7 @@ mod program;
 mod sampled;
 mod sampler;
 mod scrape;
+mod wanted;
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -55,7 +56,8 @@ fn main() {
         let size = if has("--short") { Size::TENTH } else { Size::ONE };
         fixture::fill(broker, size);
         let measured = measure(format!("{}, real Kafka", size.name()), size, broker, || None);
-        all.push(Measured { program: Some(program::measure(broker, size.commits())), ..measured });
+        let program = value("--yardstick").map(|yardstick| program::measure(broker, yardstick, size.commits()));
+        all.push(Measured { program, ..measured });
         page::tell(&all[all.len() - 1..]);
     }
     if has("--write") {

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::page::MIB;
+use super::program::Program;
 use super::sampled::Measured;
 
 /// From the least to the most that was seen.
@@ -20,7 +21,7 @@ struct Peer {
     memory: Option<Range>,
 }
 
-const PEERS: [Peer; 6] = [
+const PEERS: [Peer; 5] = [
     Peer {
         name: "kafka_exporter (953e2f1)",
         tells_age: "no",
@@ -56,37 +57,40 @@ const PEERS: [Peer; 6] = [
         cpu: None,
         memory: Some((335.0, 335.0)),
     },
-    Peer {
-        name: "franz-go `kadm.Lag`, a library call without output",
-        tells_age: "no",
-        wall: Some((0.19, 0.76)),
-        cpu: Some((0.11, 0.16)),
-        memory: Some((95.0, 95.0)),
-    },
 ];
 
 /// The chapter of the page, where the same was measured now.
 pub(super) fn chapter(all: &[Measured]) -> String {
     let Some(ours) = all.iter().find(|measured| measured.name == "1, real Kafka") else { return String::new() };
-    let Some(program) = ours.program else { return String::new() };
-    let (wall, cpu, peak) = (ours.whole().wall, program.cpu, program.peak as f64 / MIB);
+    let Some(Program { cpu, peak, yardstick }) = ours.program else { return String::new() };
+    let (wall, peak, slower) = (ours.whole().wall, peak as f64 / MIB, yardstick.slower());
     let mut text = format!(
         "\n## Beside other programs\n\nPer refresh with one scrape at partition detail, all on a real Kafka with 1,000 \
-         groups, 10,000 partitions and 100,000 committed offsets; in brackets how many times what Highwater takes. The \
-         others were measured once, all on one machine with other work beside, which need not be this one; Highwater is \
-         `highwater run` in the column `{}` above.\n\n| | tells ages | wall, s | CPU, s | memory, MiB |\n|---|---|---|---|---|\n\
-         | **Highwater** | with a bound, to the record where it asked | **{wall:.2}** | **{cpu:.2}** | **{peak:.0}** |\n",
+         groups, 10,000 partitions and 100,000 committed offsets; in brackets how many times what Highwater takes. Highwater \
+         is `highwater run` in the column `{}` above, and `kadm.Lag` was measured with it. The others were measured once, \
+         all on the machine of the limits: for the brackets, what Highwater takes here is divided by {slower:.2}.\n\n\
+         | | tells ages | wall, s | CPU, s | memory, MiB |\n|---|---|---|---|---|\n\
+         | **Highwater** | with a bound, to the record where it asked | **{wall:.2}** | **{cpu:.2}** | **{peak:.0}** |\n\
+         | franz-go `kadm.Lag`, a library call without output | no | {} | {} | {} |\n",
         ours.name,
+        beside(yardstick.wall, yardstick.wall, wall),
+        beside(yardstick.cpu, yardstick.cpu, cpu),
+        beside(yardstick.peak, yardstick.peak, peak),
     );
     for peer in PEERS {
-        let beside = [(peer.wall, wall), (peer.cpu, cpu), (peer.memory, peak)].map(|(range, ours)| beside(range, ours));
+        let ours = [(peer.wall, wall / slower), (peer.cpu, cpu / slower), (peer.memory, peak)];
+        let beside = ours
+            .map(|(range, ours)| range.map_or("not measurable".to_owned(), |(least, most)| beside(least, most, ours)));
         writeln!(text, "| {} | {} | {} |", peer.name, peer.tells_age, beside.join(" | ")).unwrap();
     }
     text
 }
 
-fn beside(range: Option<Range>, ours: f64) -> String {
-    let Some((least, most)) = range else { return "not measurable".to_owned() };
-    let figure = if least == most { format!("{least}") } else { format!("{least}–{most}") };
+fn beside(least: f64, most: f64, ours: f64) -> String {
+    let figure = if least == most { figure(least) } else { format!("{least}–{most}") };
     format!("{figure} (× {:.1})", (least + most) / 2.0 / ours)
+}
+
+fn figure(figure: f64) -> String {
+    if figure < 10.0 { format!("{figure:.2}") } else { format!("{figure:.0}") }
 }

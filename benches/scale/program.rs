@@ -1,4 +1,5 @@
-//! What `highwater run` costs at its own pace, as it is installed: the whole program, seen from outside.
+//! What `highwater run` costs at its own pace, as it is installed: the whole program, seen from outside, and beside it
+//! what another client of Kafka takes for the same answers.
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -20,10 +21,50 @@ pub(crate) struct Program {
     pub(crate) cpu: f64,
     /// Of memory in the first samples, in bytes.
     pub(crate) peak: u64,
+    /// The mean of before and after it.
+    pub(crate) yardstick: Yardstick,
 }
 
-/// Measures it on this Kafka; ages of so many partitions are to be in the scrape.
-pub(crate) fn measure(broker: &str, commits: usize) -> Program {
+/// One look of `yardstick/main.go`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Yardstick {
+    /// Seconds.
+    pub(crate) cpu: f64,
+    pub(crate) wall: f64,
+    /// Of memory, in MiB.
+    pub(crate) peak: f64,
+}
+
+/// CPU seconds of a look where the limits of time were set and other programs were measured: 0.11 to 0.16.
+pub(crate) const LOOK: f64 = 0.135;
+
+impl Yardstick {
+    /// How much slower than that machine is this one, and this run of it.
+    pub(crate) fn slower(self) -> f64 {
+        self.cpu / LOOK
+    }
+}
+
+/// Measures both on this Kafka; ages of so many partitions are to be in the scrape.
+pub(crate) fn measure(broker: &str, yardstick: &str, commits: usize) -> Program {
+    let before = looks(yardstick, broker);
+    let (cpu, peak) = run(broker, commits);
+    let after = looks(yardstick, broker);
+    let mean = |of: fn(Yardstick) -> f64| (of(before) + of(after)) / 2.0;
+    Program { cpu, peak, yardstick: Yardstick { cpu: mean(|y| y.cpu), wall: mean(|y| y.wall), peak: mean(|y| y.peak) } }
+}
+
+fn looks(yardstick: &str, broker: &str) -> Yardstick {
+    let output = Command::new(yardstick).args([broker, GROUPS]).stderr(Stdio::inherit()).output().unwrap();
+    assert!(output.status.success(), "the yardstick");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let figures: Vec<f64> = text.split_whitespace().map(|figure| figure.parse().unwrap()).collect();
+    let [cpu, wall, peak] = figures[..] else { panic!("{text}") };
+    Yardstick { cpu, wall, peak }
+}
+
+/// CPU seconds of one sample and one scrape, and the peak of memory in bytes.
+fn run(broker: &str, commits: usize) -> (f64, u64) {
     let folder = tempfile::tempdir().unwrap();
     let document = format!(
         "apiVersion: highwater.dev/v1alpha1\nkind: LagMonitor\nmetadata: {{name: scale, namespace: bench}}\nspec:\n  \
@@ -49,8 +90,7 @@ pub(crate) fn measure(broker: &str, commits: usize) -> Program {
         wait_for(sample as u32);
         assert_eq!(scrape::ages(&scrape::get(&address)), commits, "ages in the scrape");
     }
-    let cpu = (running.cpu() - before) / AVERAGED as f64;
-    Program { cpu, peak: running.peak() }
+    ((running.cpu() - before) / AVERAGED as f64, running.peak())
 }
 
 struct Running(Child);

@@ -37,7 +37,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Samples, scrapes and ends as it is told on standard input.
 pub(crate) fn run(brokers: &str) {
-    highwater::kafka::give_back_memory();
+    highwater::kafka::settle_in();
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let folder = tempfile::tempdir().unwrap();
         let mut sampler = Sampler::new(brokers, Store::open(folder.path()).unwrap().store);

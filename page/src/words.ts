@@ -137,8 +137,8 @@ export const ANOMALIES: Record<string, string> = {
   abandoned: "stands still and no member has it, while the group goes on elsewhere",
 };
 
-/** The states that Kafka has for a group. */
-export const KAFKA_STATES = ["Stable", "Empty", "PreparingRebalance", "CompletingRebalance", "Assigning", "Reconciling", "Dead"];
+/** The states of a group that Kafka's client library tells. */
+export const KAFKA_STATES = ["Stable", "Empty", "PreparingRebalance", "CompletingRebalance", "Reconciling", "Dead"];
 
 export const ALERTS: Record<string, string> = {
   slo_violated: "Objective missed",

@@ -44,6 +44,8 @@ pub(super) struct Found {
     /// Whether it is known from before, and the brokers that answered now do not list it: without a committed offset, it is
     /// gone.
     pub(super) unlisted: bool,
+    /// Rows of the last answer to the question for all that it has committed.
+    pub(super) rows: usize,
 }
 
 impl Found {
@@ -59,12 +61,19 @@ impl Found {
             askable: true,
             by_name: true,
             unlisted: false,
+            rows: 0,
         }
     }
 
     /// The coordinator, where some broker told of the group in this pass.
     pub(super) fn likely_coordinator(&self) -> Option<i32> {
         self.coordinator.filter(|_| self.state.is_some())
+    }
+
+    /// Rows that an answer for all that it has committed must be reckoned to have.
+    pub(super) fn width(&self) -> usize {
+        let assigned = self.members.iter().flatten().flat_map(|member| &member.assigned);
+        assigned.map(|(_, partitions)| partitions.len()).sum::<usize>().max(self.rows)
     }
 
     /// Whether that coordinator itself told of it; the one known from before may be another by now.
@@ -107,8 +116,11 @@ pub(super) async fn look(
         let kept = Found { state: None, members: None, assignor: None, unlisted, ..group.clone() };
         groups.entry(id.clone()).or_insert(kept);
     }
-    let coordinator = |id: &Name| known.get(id).and_then(|group| group.coordinator);
-    groups.iter_mut().for_each(|(id, group)| group.coordinator = group.coordinator.or_else(|| coordinator(id)));
+    for (id, group) in &mut groups {
+        let Some(known) = known.get(id) else { continue };
+        group.coordinator = group.coordinator.or(known.coordinator);
+        group.rows = known.rows;
+    }
     describe(admin, &mut groups, open, by, failures).await;
     if groups.is_empty() && silence.is_none() && wanted.literals().next().is_none() {
         let message =

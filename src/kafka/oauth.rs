@@ -7,6 +7,7 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::Value;
 use ureq::tls::{RootCerts, TlsConfig, TlsProvider};
 
 use super::admin::Admin;
@@ -26,7 +27,16 @@ const LONGEST: i64 = 31_536_000;
 #[derive(Deserialize)]
 struct Token {
     access_token: String,
-    expires_in: Option<i64>,
+    /// A number of seconds, which some endpoints write as a text.
+    expires_in: Option<Value>,
+}
+
+impl Token {
+    /// How long it lives, in seconds.
+    fn life(&self) -> i64 {
+        let told = self.expires_in.as_ref().and_then(|told| told.as_i64().or_else(|| told.as_str()?.parse().ok()));
+        told.filter(|seconds| *seconds > 0).unwrap_or(LIFE).min(LONGEST)
+    }
 }
 
 /// Why there is no token. Never bytes from the endpoint.
@@ -66,9 +76,8 @@ pub(super) fn serve(settings: Oauth, admin: &Admin, wanted: Receiver<()>) -> std
 
 fn set(admin: &Admin, token: &Token) -> Result<(), Refusal> {
     // The library compares this with the machine's own clock.
-    let life = token.expires_in.filter(|seconds| *seconds > 0).unwrap_or(LIFE).min(LONGEST);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    let expires = Millis::try_from(now.as_millis()).unwrap_or(0).saturating_add(life * 1000);
+    let expires = Millis::try_from(now.as_millis()).unwrap_or(0).saturating_add(token.life() * 1000);
     admin.set_token(&token.access_token, expires).map_err(|_| Refusal::Unusable)
 }
 
@@ -143,14 +152,17 @@ mod tests {
         let none = "the token endpoint's answer holds no access_token";
         let wrong = "the token endpoint answered 401: check client id, client secret and scope";
         for (status, body, expected) in [
-            (200, r#"{"access_token":"a.b","expires_in":600,"token_type":"Bearer"}"#, Ok(("a.b", Some(600)))),
-            (200, r#"{"access_token":"a"}"#, Ok(("a", None))),
+            (200, r#"{"access_token":"a.b","expires_in":600,"token_type":"Bearer"}"#, Ok(("a.b", 600))),
+            (200, r#"{"access_token":"a","expires_in":"3599"}"#, Ok(("a", 3_599))),
+            (200, r#"{"access_token":"a","expires_in":9e99}"#, Ok(("a", LIFE))),
+            (200, r#"{"access_token":"a"}"#, Ok(("a", LIFE))),
             (200, r#"{"expires_in":600}"#, Err(none)),
             (200, "", Err(none)),
             (401, r#"{"access_token":"a"}"#, Err(wrong)),
         ] {
             let found = told(format!("HTTP/1.1 {status} Whatever\r\n\r\n{body}").into_bytes());
-            let found = found.map(|token| (token.access_token, token.expires_in)).map_err(|error| error.to_string());
+            let found =
+                found.map(|token| (token.access_token.clone(), token.life())).map_err(|error| error.to_string());
             let expected = expected.map(|(token, life)| (token.to_owned(), life)).map_err(str::to_owned);
             assert_eq!(found, expected, "{status} {body}");
         }

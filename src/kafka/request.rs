@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 
 use super::admin::Admin;
 use super::answers::{Code, Reply};
-use crate::lag::{Millis, Name, Offset};
+use crate::lag::{Millis, Name, Offset, Partition};
 
 /// The longest time that librdkafka takes, in milliseconds.
 const FOREVER: c_int = 3_600_000;
@@ -26,6 +26,9 @@ pub(super) const MAX_TIMESTAMP: Offset = -3;
 
 /// The offset of a partition of which librdkafka got no answer, without an error beside it.
 pub(super) const NOT_ANSWERED: Offset = -1001;
+
+/// A partition, and an offset or what is asked for in its place.
+pub(super) type Place = (Name, Partition, Offset);
 
 /// How a request is made.
 #[derive(Clone, Copy)]

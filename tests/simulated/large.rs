@@ -1,6 +1,7 @@
 //! Fifty thousand partitions: one pass sees all of them in time, and a broker that says nothing costs no more than its own.
 //! Ten thousand commits that all lag, a hundred thousand with `HIGHWATER_TEST_FULL=1`: their ages stay exact, and no
-//! broker is asked more than it bears. Thousands of idle partitions: all ages are exact in the first sample.
+//! broker is asked more than it bears. Thousands of idle partitions: all ages are exact in the first sample. A group that
+//! has committed on ten thousand partitions.
 
 use std::time::{Duration, Instant};
 
@@ -165,4 +166,65 @@ async fn idle_partitions_too_many_for_the_ladder_have_exact_ages_in_the_first_sa
         assert!(line.bound_seconds.is_some_and(|bound| bound <= 9.0), "{group}: {line:#?}");
         assert!(line.lag_seconds.is_some_and(|age| age > 863_900.0), "{group}: {line:#?}");
     }
+}
+
+/// A hundred topics, and three groups of the first of which too many offsets are committed to ask for them at once: one has
+/// members, one has none, and one reads a single topic.
+fn wide() -> Cluster {
+    let mut cluster = Cluster::new("wide", 3);
+    let names: Vec<String> = (0..100).map(|n| format!("topic-{n:02}")).collect();
+    for name in &names {
+        let log = Log::new(START - HOUR, Traffic::Steady { per_second: 1.0 });
+        cluster.create_topic(name, 3, vec![log; PARTITIONS]);
+        (0..PARTITIONS as i32).for_each(|p| cluster.commit("bare", name, p, i64::from(p), START - HOUR));
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let reads = || Story::new(START - HOUR, vec![Phase::reads(10 * HOUR, 4, 0.5)]);
+    cluster.add_group(Group::new("held", &names, reads()));
+    cluster.add_group(Group::new("narrow", &names[..1], reads()));
+    cluster
+}
+
+/// One sample and the requests that it took. Every commit of the groups is in it, with an age that holds.
+async fn sampled(watched: &mut Watched, groups: &[&str]) -> u64 {
+    let before = watched.sim.cluster().answered();
+    let report = watched.sample(DEADLINE).await;
+    let requests = watched.sim.cluster().answered() - before;
+    assert_eq!((report.sampling.coverage, report.errors.len()), (1.0, 0), "{:#?}", report.errors);
+    assert_eq!(report.groups.iter().map(|group| &*group.group_id).collect::<Vec<_>>(), groups);
+    let now = watched.clock.now();
+    for group in &report.groups {
+        for topic in group.topics.iter().flatten() {
+            for line in topic.partitions.iter().flatten() {
+                let committed = watched.sim.cluster().committed(&group.group_id, &topic.topic, line.partition, now);
+                assert_eq!(line.committed_offset, committed, "{} {line:#?}", group.group_id);
+                let truth = watched.truth(&group.group_id, &topic.topic, line.partition);
+                assert!(line.bound_seconds.is_none() || crate::holds(&line, truth), "{truth} s {line:#?}");
+            }
+        }
+    }
+    println!("{groups:?}: {} commits, {requests} requests", lines(&report).count());
+    watched.clock.step(60_000);
+    requests
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_with_very_many_commits_is_asked_for_them_in_parts() {
+    let _alone = ALONE.lock().await;
+    let mut watched = Watched::start(wide()).await;
+    watched.task.policy.precision = 0;
+    sampled(&mut watched, &["bare", "held", "narrow"]).await;
+    let log = Log::new(START - HOUR, Traffic::Steady { per_second: 1.0 });
+    watched.sim.cluster().create_topic("topic-new", 3, vec![log]);
+    watched.sim.cluster().commit("bare", "topic-new", 0, 7, START);
+    let mut requests = Vec::new();
+    for groups in [&["bare", "held", "narrow"][..], &["held", "narrow"], &["narrow"]] {
+        // One that was known before is asked for once more.
+        sampled(&mut watched, groups).await;
+        requests.push(sampled(&mut watched, groups).await);
+        watched.sim.cluster().delete_group(groups[0]);
+    }
+    // The 10,001 partitions in parts of 500.
+    let taken: Vec<u64> = requests.windows(2).map(|pair| pair[0] - pair[1]).collect();
+    assert!(taken.iter().all(|requests| (21..25).contains(requests)), "{taken:?}");
 }

@@ -63,7 +63,7 @@ impl Used {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_day_costs_as_much_at_its_end_as_at_noon() {
     let _alone = ALONE.lock().await;
-    highwater::kafka::give_back_memory();
+    highwater::kafka::settle_in();
     let samples = if std::env::var_os("HIGHWATER_TEST_FULL").is_some() { 1440 } else { 144 };
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap().store;

@@ -140,7 +140,7 @@ function sum(topics: GroupTopic[], pick: (topic: GroupTopic) => number | null): 
 function Next({ group }: { group: Group }) {
   const { recommendation, replicas } = group;
   // What is said once is not said again.
-  const alerts = group.alerts.map((alert) => (alert.advice === recommendation ? { ...alert, advice: "" } : alert));
+  const alerts = group.alerts.map((alert) => (recommendation?.includes(alert.advice) ? { ...alert, advice: "" } : alert));
   const told = replicas && recommendation?.includes(replicas.reasoning);
   const calm = group.trend !== "growing" && !group.slo?.breaching;
   const nothing = calm ? "Nothing: it keeps up." : "Nothing yet: no alert lasts.";
