@@ -56,8 +56,8 @@ fn main() {
         let size = if has("--short") { Size::TENTH } else { Size::ONE };
         fixture::fill(broker, size);
         let measured = measure(format!("{}, real Kafka", size.name()), size, broker, || None);
-        let program = value("--yardstick").map(|yardstick| program::measure(broker, yardstick, size.commits()));
-        all.push(Measured { program, ..measured });
+        let yardstick = value("--yardstick").expect("--yardstick=PROGRAM beside --broker");
+        all.push(Measured { program: Some(program::measure(broker, yardstick, size.commits())), ..measured });
         page::tell(&all[all.len() - 1..]);
     }
     if has("--write") {

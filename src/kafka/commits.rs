@@ -3,7 +3,8 @@
 //!
 //! A group is asked for all that it has committed. What librdkafka takes for an answer grows with the square of its rows:
 //! 0.25 s of CPU time for 10,000, and 6 s for 50,000, in which it does nothing else. So a group with too many is asked for
-//! the selected partitions only, in parts.
+//! the selected partitions only, in parts. That it has too many is known from its assignment or from the answer before: one
+//! without members is asked as a whole once, and again as long as that takes longer than a pass has time.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::OnceLock;
@@ -27,44 +28,42 @@ const IN_FLIGHT: usize = 128;
 
 /// Partitions a request, where a group is asked in parts; and parts in flight.
 const PART: usize = 500;
-const PARTS_IN_FLIGHT: usize = 8;
+const PARTS_IN_FLIGHT: usize = 2;
 
 /// A partition asked for in parts takes 3 µs, as long as so many pairs of rows in an answer to a group as a whole.
 const PAIRS: usize = 1_000;
 
-/// What is wanted of the answers: every partition of these topics.
-pub(super) struct Wanted<'a> {
+/// What is wanted of the answers: every partition of the selected topics.
+pub(super) struct Wanted {
     names: HashSet<Name>,
-    topics: &'a [TopicAnswer],
-    partitions: usize,
+    places: Vec<Place>,
 }
 
-impl<'a> Wanted<'a> {
-    pub(super) fn new(topics: &'a [TopicAnswer]) -> Self {
-        let names = topics.iter().map(|topic| topic.name.clone()).collect();
-        Self { names, topics, partitions: topics.iter().map(|topic| topic.leaders.len()).sum() }
+impl Wanted {
+    pub(super) fn new(topics: &[TopicAnswer]) -> Self {
+        let partitions = topics.iter().flat_map(|topic| (0..).zip(&topic.leaders).map(move |(p, _)| (topic, p)));
+        let place = |(topic, partition): (&TopicAnswer, _)| (topic.name.clone(), partition, NOT_ANSWERED);
+        Self { names: topics.iter().map(|topic| topic.name.clone()).collect(), places: partitions.map(place).collect() }
     }
 
-    fn places(&self) -> Vec<Place> {
-        let partitions = self.topics.iter().flat_map(|topic| (0..).zip(&topic.leaders).map(move |(p, _)| (topic, p)));
-        partitions.map(|(topic, partition)| (topic.name.clone(), partition, NOT_ANSWERED)).collect()
-    }
-
-    /// Whether an answer of so many rows takes longer than to ask for every partition.
-    fn is_wide(&self, rows: usize) -> bool {
-        rows.saturating_mul(rows) / 2 > PAIRS * self.partitions
+    /// Whether an answer to the group as a whole would take longer than to ask for every partition. Of a group that is not
+    /// listed, only the whole tells whether it is there.
+    fn is_asked_in_parts(&self, group: &Found) -> bool {
+        let rows = group.width();
+        let wide = rows.saturating_mul(rows) / 2 > PAIRS * self.places.len();
+        wide && !self.places.is_empty() && group.askable && !group.unlisted
     }
 }
 
 /// What became of one group.
-pub(super) struct Answer {
+pub(super) struct Asked {
     pub(super) commits: Result<Commits, Reason>,
     /// Rows that an answer to the group as a whole has, as far as is known.
     pub(super) rows: usize,
 }
 
 /// The committed offsets of each group on the partitions wanted, in the order of the groups.
-pub(super) async fn ask(admin: &Admin, groups: &[Found], wanted: &Wanted<'_>, by: Instant) -> Vec<Answer> {
+pub(super) async fn ask(admin: &Admin, groups: &[Found], wanted: &Wanted, by: Instant) -> Vec<Asked> {
     let mut lines: BTreeMap<Option<i32>, Vec<usize>> = BTreeMap::new();
     for (index, group) in groups.iter().enumerate() {
         lines.entry(group.coordinator).or_default().push(index);
@@ -74,11 +73,11 @@ pub(super) async fn ask(admin: &Admin, groups: &[Found], wanted: &Wanted<'_>, by
         let call = async |index: usize| (index, ask_one(admin, &groups[index], wanted, by, &gone).await);
         stream::iter(line).map(call).buffer_unordered(IN_FLIGHT).collect::<Vec<_>>().await
     });
-    let unanswered = |group: &Found| Answer { commits: Err(Reason::Timeout), rows: group.rows };
+    let unanswered = |group: &Found| Asked { commits: Err(Reason::Timeout), rows: group.rows };
     let mut answers: Vec<_> = groups.iter().map(unanswered).collect();
     for (index, answer) in join_all(lines).await.into_iter().flatten() {
         match answer {
-            Ok((commits, rows)) => answers[index] = Answer { commits: Ok(commits), rows },
+            Ok((commits, rows)) => answers[index] = Asked { commits: Ok(commits), rows },
             Err(reason) => answers[index].commits = Err(reason),
         }
     }
@@ -93,7 +92,7 @@ pub(super) async fn ask(admin: &Admin, groups: &[Found], wanted: &Wanted<'_>, by
 async fn ask_one(
     admin: &Admin,
     group: &Found,
-    wanted: &Wanted<'_>,
+    wanted: &Wanted,
     by: Instant,
     gone: &OnceLock<Reason>,
 ) -> Result<(Commits, usize), Reason> {
@@ -134,7 +133,7 @@ async fn ask_one(
         None if !group.askable && none => Err(Reason::UnsupportedByClient),
         Some(code) => Err(moved(admin, faults.blame(group.coordinator, code.reason()))),
         None => {
-            let rows = if wanted.is_wide(group.width()) { group.width() } else { value.len() };
+            let rows = if wanted.is_asked_in_parts(group) { group.width() } else { value.len() };
             Ok((Commits { sent, replied, topics: by_topic(&value, &wanted.names) }, rows))
         }
     }
@@ -145,7 +144,7 @@ async fn ask_one(
 async fn ask_broker(
     admin: &Admin,
     group: &Found,
-    wanted: &Wanted<'_>,
+    wanted: &Wanted,
     broker: i32,
     timeout: Duration,
 ) -> Result<Reply<Vec<OffsetAnswer>>, Reason> {
@@ -157,18 +156,20 @@ async fn ask_broker(
 }
 
 /// What a group has committed: all of it, or on the selected partitions where it has too much.
-async fn fetch(admin: &Admin, group: &Found, wanted: &Wanted<'_>, ask: Ask) -> Answered<Vec<OffsetAnswer>> {
-    if !wanted.is_wide(group.width()) {
-        return admin.commits(&group.id, None, ask).await;
+async fn fetch(admin: &Admin, group: &Found, wanted: &Wanted, ask: Ask) -> Answered<Vec<OffsetAnswer>> {
+    let mut parts = wanted.places.chunks(PART).filter(|_| wanted.is_asked_in_parts(group));
+    let Some(first) = parts.next() else { return admin.commits(&group.id, None, ask).await };
+    let until = Instant::now() + ask.timeout;
+    // One that is refused or not answered is the only one.
+    let mut whole = admin.commits(&group.id, Some(first), ask).await?;
+    let rest: Vec<_> = parts.map(|part| admin.commits(&group.id, Some(part), ask)).collect();
+    let rest = stream::iter(rest).buffered(PARTS_IN_FLIGHT).try_collect::<Vec<_>>();
+    let rest = tokio::time::timeout_at(until.into(), rest).await.map_err(|_| Code::TIMED_OUT)??;
+    for Reply { value, sent, replied } in rest {
+        whole.value.extend(value);
+        (whole.sent, whole.replied) = (whole.sent.min(sent), whole.replied.max(replied));
     }
-    let places = wanted.places();
-    let parts: Vec<_> = places.chunks(PART).map(|part| admin.commits(&group.id, Some(part), ask)).collect();
-    let parts: Vec<_> = stream::iter(parts).buffered(PARTS_IN_FLIGHT).try_collect().await?;
-    let whole = parts.into_iter().reduce(|mut whole, part| {
-        whole.value.extend(part.value);
-        Reply { value: whole.value, sent: whole.sent.min(part.sent), replied: whole.replied.max(part.replied) }
-    });
-    whole.ok_or(Code::TIMED_OUT)
+    Ok(whole)
 }
 
 /// librdkafka goes on to ask the coordinator that it once found for ten minutes: a new client finds the new one.

@@ -44,7 +44,8 @@ pub(super) struct Found {
     /// Whether it is known from before, and the brokers that answered now do not list it: without a committed offset, it is
     /// gone.
     pub(super) unlisted: bool,
-    /// Rows of the last answer to the question for all that it has committed.
+    /// Rows of the last answer to the question for all that it has committed; once it is asked in parts, what was reckoned
+    /// then.
     pub(super) rows: usize,
 }
 

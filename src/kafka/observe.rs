@@ -12,7 +12,7 @@ use futures_util::future::select_ok;
 use super::admin::Admin;
 use super::answers::{Metadata, TopicAnswer};
 use super::client::{self, Error};
-use super::commits::{Answer, Wanted};
+use super::commits::{Asked, Wanted};
 use super::configs::{self, Configs};
 use super::connection::Connection;
 use super::failures::Failures;
@@ -233,7 +233,7 @@ impl Cluster {
         topics::look_for_hidden(admin, &metadata, hidden, budget.until(0.6), failures).await;
         let answers = commits::ask(admin, &groups, &Wanted::new(&topics), budget.until(0.75)).await;
         let groups = groups.into_iter().zip(answers);
-        let groups = groups.map(|(group, Answer { commits, rows })| (Found { rows, ..group }, commits)).collect();
+        let groups = groups.map(|(group, Asked { commits, rows })| (Found { rows, ..group }, commits)).collect();
         let groups = outcome::groups(groups, &mut observation.gone, failures);
         self.keep(&groups);
         observation.groups = groups.into_iter().map(|(found, commits)| outcome::group(found, commits)).collect();

@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use highwater::kafka::selection::Patterns;
 use highwater::lag::reason::{Reason, Scope};
 use highwater::lag::refine::times::ladder;
 use highwater::lag::refine::{Budget, PROBES};
@@ -168,15 +169,19 @@ async fn idle_partitions_too_many_for_the_ladder_have_exact_ages_in_the_first_sa
     }
 }
 
-/// A hundred topics, and three groups of the first of which too many offsets are committed to ask for them at once: one has
-/// members, one has none, and one reads a single topic.
+/// Topics of the wide groups, and partitions of each.
+const WIDE: usize = 103;
+const EACH: usize = 97;
+
+/// Two groups that have committed too many offsets to ask for them at once, one with members and one without, and a group
+/// that reads a single topic.
 fn wide() -> Cluster {
     let mut cluster = Cluster::new("wide", 3);
-    let names: Vec<String> = (0..100).map(|n| format!("topic-{n:02}")).collect();
+    let names: Vec<String> = (0..WIDE).map(|n| format!("topic-{n:03}")).collect();
     for name in &names {
         let log = Log::new(START - HOUR, Traffic::Steady { per_second: 1.0 });
-        cluster.create_topic(name, 3, vec![log; PARTITIONS]);
-        (0..PARTITIONS as i32).for_each(|p| cluster.commit("bare", name, p, i64::from(p), START - HOUR));
+        cluster.create_topic(name, 3, vec![log; EACH]);
+        (0..EACH as i32).for_each(|p| cluster.commit("bare", name, p, i64::from(p), START - HOUR));
     }
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let reads = || Story::new(START - HOUR, vec![Phase::reads(10 * HOUR, 4, 0.5)]);
@@ -185,25 +190,26 @@ fn wide() -> Cluster {
     cluster
 }
 
-/// One sample and the requests that it took. Every commit of the groups is in it, with an age that holds.
-async fn sampled(watched: &mut Watched, groups: &[&str]) -> u64 {
+/// One sample and the requests that it took. So many commits of each group are in it, with an age that holds.
+async fn sampled(watched: &mut Watched, groups: &[(&str, usize)]) -> u64 {
     let before = watched.sim.cluster().answered();
     let report = watched.sample(DEADLINE).await;
     let requests = watched.sim.cluster().answered() - before;
     assert_eq!((report.sampling.coverage, report.errors.len()), (1.0, 0), "{:#?}", report.errors);
-    assert_eq!(report.groups.iter().map(|group| &*group.group_id).collect::<Vec<_>>(), groups);
+    assert_eq!(report.groups.len(), groups.len());
     let now = watched.clock.now();
-    for group in &report.groups {
-        for topic in group.topics.iter().flatten() {
-            for line in topic.partitions.iter().flatten() {
-                let committed = watched.sim.cluster().committed(&group.group_id, &topic.topic, line.partition, now);
-                assert_eq!(line.committed_offset, committed, "{} {line:#?}", group.group_id);
-                let truth = watched.truth(&group.group_id, &topic.topic, line.partition);
-                assert!(line.bound_seconds.is_none() || crate::holds(&line, truth), "{truth} s {line:#?}");
-            }
-        }
+    for (group, (id, commits)) in report.groups.iter().zip(groups) {
+        let topics = group.topics.iter().flatten();
+        let lines = topics.flat_map(|topic| topic.partitions.iter().flatten().map(|line| (&topic.topic, line)));
+        let committed = lines.filter(|(_, line)| line.committed_offset.is_some()).map(|(topic, line)| {
+            let committed = watched.sim.cluster().committed(id, topic, line.partition, now);
+            assert_eq!(line.committed_offset, committed, "{id} {line:#?}");
+            let truth = watched.truth(id, topic, line.partition);
+            assert!(line.bound_seconds.is_none() || crate::holds(&line, truth), "{id} {truth} s {line:#?}");
+        });
+        assert_eq!((&*group.group_id, committed.count()), (*id, *commits));
     }
-    println!("{groups:?}: {} commits, {requests} requests", lines(&report).count());
+    println!("{groups:?}: {requests} requests");
     watched.clock.step(60_000);
     requests
 }
@@ -213,18 +219,39 @@ async fn a_group_with_very_many_commits_is_asked_for_them_in_parts() {
     let _alone = ALONE.lock().await;
     let mut watched = Watched::start(wide()).await;
     watched.task.policy.precision = 0;
-    sampled(&mut watched, &["bare", "held", "narrow"]).await;
+    let (bare, held, narrow) = (("bare", WIDE * EACH), ("held", WIDE * EACH), ("narrow", EACH));
+    sampled(&mut watched, &[bare, held, narrow]).await;
     let log = Log::new(START - HOUR, Traffic::Steady { per_second: 1.0 });
     watched.sim.cluster().create_topic("topic-new", 3, vec![log]);
     watched.sim.cluster().commit("bare", "topic-new", 0, 7, START);
     let mut requests = Vec::new();
-    for groups in [&["bare", "held", "narrow"][..], &["held", "narrow"], &["narrow"]] {
+    for groups in [&[("bare", bare.1 + 1), held, narrow][..], &[held, narrow], &[narrow]] {
         // One that was known before is asked for once more.
         sampled(&mut watched, groups).await;
         requests.push(sampled(&mut watched, groups).await);
-        watched.sim.cluster().delete_group(groups[0]);
+        watched.sim.cluster().delete_group(groups[0].0);
     }
-    // The 10,001 partitions in parts of 500.
+    // The 9,992 partitions in parts of 500.
     let taken: Vec<u64> = requests.windows(2).map(|pair| pair[0] - pair[1]).collect();
-    assert!(taken.iter().all(|requests| (21..25).contains(requests)), "{taken:?}");
+    assert!(taken.iter().all(|requests| (20..25).contains(requests)), "{taken:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn groups_without_a_selected_topic_have_no_commits_and_no_errors() {
+    let _alone = ALONE.lock().await;
+    let mut watched = Watched::start(wide()).await;
+    for topics in ["nothing-*", "topic-new"] {
+        watched.task.selection.topics = Patterns::new(&[topics.to_owned()], &[]).unwrap();
+        watched.sim.cluster().create_topic("topic-new", 3, vec![Log::new(START, Traffic::Steady { per_second: 1.0 })]);
+        for _ in 0..2 {
+            let report = watched.sample(DEADLINE).await;
+            assert_eq!(
+                (report.groups.len(), lines(&report).filter(|(_, l)| l.committed_offset.is_some()).count()),
+                (3, 0)
+            );
+            let of_groups = report.errors.iter().filter(|error| error.scope == Scope::Group).count();
+            assert_eq!(of_groups, 0, "{topics}: {:#?}", report.errors);
+            watched.clock.step(60_000);
+        }
+    }
 }
