@@ -229,15 +229,24 @@ impl History {
     /// from the future.
     ///
     /// A broker that does not know this question answers with the first record. So it counts where the beginning of time,
-    /// asked later, led to a record further in front.
-    pub fn learn_newest(&mut self, found: Option<(Offset, Millis)>, replied: Millis, end: Offset) {
-        let first = self.facts.first().filter(|fact| fact.from <= 0);
-        let understood = found.zip(first).filter(|((offset, _), first)| first.offset < *offset);
-        match understood.map(|(found, _)| found) {
+    /// asked later, led to a record further in front, or where that was so elsewhere and the broker is known to understand
+    /// it: the first record is the newest then. Says whether it was so here.
+    pub fn learn_newest(
+        &mut self,
+        found: Option<(Offset, Millis)>,
+        replied: Millis,
+        end: Offset,
+        understands: bool,
+    ) -> bool {
+        let first = self.facts.first().filter(|fact| fact.from <= 0).map(|fact| fact.offset);
+        let behind = found.zip(first).is_some_and(|((offset, _), first)| first < offset);
+        let same = found.zip(first).is_some_and(|((offset, _), first)| first == offset);
+        match found.filter(|_| behind || same && understands) {
             Some((_, at)) if at < replied => self.learn(at + 1, None, replied, end),
             Some((offset, at)) if self.ahead.is_none() => self.learn(at, Some((offset, at)), replied, end),
             _ => {}
         }
+        behind
     }
 
     /// Puts a fact in its place, over those that it outdates.

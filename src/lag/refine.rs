@@ -79,6 +79,10 @@ pub struct Refinement {
     /// The place of each partition in `sites`.
     index: HashMap<Name, Vec<Option<usize>>>,
     queues: BTreeMap<Option<BrokerId>, Queue>,
+    /// The brokers that are known to understand the question for the newest record, and what those said of whom it is not
+    /// known, where they may not have.
+    understanding: HashSet<Option<BrokerId>>,
+    doubted: Vec<Told>,
 }
 
 /// A partition, and how often something was learnt of it in this sample.
@@ -150,7 +154,9 @@ impl Refinement {
             places.resize(places.len().max(partition + 1), None);
             places[partition] = Some(place);
         }
-        let mut new = Self { policy: policy.clone(), sites, index, opens, queues: BTreeMap::new() };
+        let (understanding, doubted) = (HashSet::new(), Vec::new());
+        let policy = policy.clone();
+        let mut new = Self { policy, sites, index, opens, queues: BTreeMap::new(), understanding, doubted };
         let mut queues: BTreeMap<Option<BrokerId>, Queue> = BTreeMap::new();
         let mut known = (usize::MAX, None);
         for (place, open) in new.opens.iter().enumerate() {
@@ -245,7 +251,15 @@ impl Refinement {
                 (Ok(found), site) => {
                     let (Some(end), compacted) = (history.end(), history.compacted) else { continue };
                     match *time {
-                        Probe::NEWEST => history.learn_newest(found, told.replied, end),
+                        Probe::NEWEST => {
+                            let leader = site.as_ref().and_then(|site| site.leader);
+                            let known = self.understanding.contains(&leader);
+                            if history.learn_newest(found, told.replied, end, known) {
+                                self.understanding.insert(leader);
+                            } else if !known {
+                                self.doubted.push(told.clone());
+                            }
+                        }
                         time => history.learn(time, found, told.replied, end),
                     }
                     if let Some(site) = site {
@@ -269,6 +283,27 @@ impl Refinement {
         }
         for (site, now) in found_compacted {
             self.look_again(site, memory, now);
+        }
+        self.believe(memory);
+    }
+
+    /// Takes in what was doubted of brokers that have turned out to understand the question.
+    fn believe(&mut self, memory: &mut Memory) {
+        for told in std::mem::take(&mut self.doubted) {
+            let Probe { topic, partition, .. } = &told.probe;
+            let place = usize::try_from(*partition).ok().and_then(|p| *self.index.get(topic)?.get(p)?);
+            let Some(site) = place.and_then(|place| self.sites.get_mut(place)) else { continue };
+            if !self.understanding.contains(&site.leader) {
+                self.doubted.push(told);
+                continue;
+            }
+            let history = memory.partition_mut(topic, *partition).map(|known| &mut known.history);
+            if let Some((history, found)) = history.zip(told.answer.ok())
+                && let Some(end) = history.end()
+            {
+                history.learn_newest(found, told.replied, end, true);
+                site.version += 1;
+            }
         }
     }
 

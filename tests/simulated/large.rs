@@ -136,12 +136,16 @@ async fn ten_thousand_commits_that_all_lag_and_move_have_exact_ages_within_the_b
     }
 }
 
-/// Partitions that got ten records within nine seconds, ten days ago, and two commits among these on each.
+/// Partitions that got ten records ten days ago, within nine seconds or, every other one, all at once, and two commits among
+/// these on each.
 fn idle(partitions: i32) -> Cluster {
     let mut cluster = Cluster::new("idle", 3);
     let created = START - 240 * HOUR;
-    let burst = Traffic::Bursts { records: 10, within: 9_000, every: 10_000 * HOUR };
-    cluster.create_topic("orders", 3, vec![Log::new(created, burst); partitions as usize]);
+    let log = |partition: i32| {
+        let within = if partition % 2 == 0 { 9_000 } else { 1 };
+        Log::new(created, Traffic::Bursts { records: 10, within, every: 10_000 * HOUR })
+    };
+    cluster.create_topic("orders", 3, (0..partitions).map(log).collect());
     for partition in 0..partitions {
         cluster.commit("five", "orders", partition, 5, created + HOUR);
         cluster.commit("seven", "orders", partition, 7, created + HOUR);
