@@ -1,8 +1,8 @@
 //! What a sample costs, and how that grows: CPU and wall seconds of each phase, requests, memory, bytes in the database.
 //!
 //! On a simulated cluster of three sizes, and with `--broker=ADDRESS`, `--kafka=VERSION` and `--yardstick=PROGRAM` on a real
-//! Kafka, which it fills. What is measured is a process of its own, and so is the simulated cluster. `--short` is a tenth of it; `--write`
-//! writes docs/benchmarks.md; `--only=tenth|one|ten|real` measures one size.
+//! Kafka, which it fills. What is measured is a process of its own, and so is the simulated cluster. `--short` is a tenth of
+//! it; `--write` writes docs/benchmarks.md; `--only=tenth|one|ten|real` measures one size.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

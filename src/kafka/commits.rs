@@ -34,24 +34,32 @@ const PARTS_IN_FLIGHT: usize = 2;
 const PAIRS: usize = 1_000;
 
 /// What is wanted of the answers: every partition of the selected topics.
-pub(super) struct Wanted {
+pub(super) struct Wanted<'a> {
     names: HashSet<Name>,
-    places: Vec<Place>,
+    topics: &'a [TopicAnswer],
+    /// Made when a group is asked in parts.
+    places: OnceLock<Vec<Place>>,
+    partitions: usize,
 }
 
-impl Wanted {
-    pub(super) fn new(topics: &[TopicAnswer]) -> Self {
-        let partitions = topics.iter().flat_map(|topic| (0..).zip(&topic.leaders).map(move |(p, _)| (topic, p)));
-        let place = |(topic, partition): (&TopicAnswer, _)| (topic.name.clone(), partition, NOT_ANSWERED);
-        Self { names: topics.iter().map(|topic| topic.name.clone()).collect(), places: partitions.map(place).collect() }
+impl<'a> Wanted<'a> {
+    pub(super) fn new(topics: &'a [TopicAnswer]) -> Self {
+        let names = topics.iter().map(|topic| topic.name.clone()).collect();
+        let partitions = topics.iter().map(|topic| topic.leaders.len()).sum();
+        Self { names, topics, places: OnceLock::new(), partitions }
     }
 
-    /// Whether an answer to the group as a whole would take longer than to ask for every partition. Of a group that is not
-    /// listed, only the whole tells whether it is there.
-    fn is_asked_in_parts(&self, group: &Found) -> bool {
+    /// What a group is asked for, where an answer to it as a whole would take longer than to ask for every partition; else
+    /// nothing. Of a group that is not listed, only the whole tells whether it is there.
+    fn in_parts(&self, group: &Found) -> &[Place] {
         let rows = group.width();
-        let wide = rows.saturating_mul(rows) / 2 > PAIRS * self.places.len();
-        wide && !self.places.is_empty() && group.askable && !group.unlisted
+        let wide = rows.saturating_mul(rows) / 2 > PAIRS * self.partitions;
+        if wide && group.askable && !group.unlisted { self.places.get_or_init(|| self.every()) } else { &[] }
+    }
+
+    fn every(&self) -> Vec<Place> {
+        let partitions = self.topics.iter().flat_map(|topic| (0..).zip(&topic.leaders).map(move |(p, _)| (topic, p)));
+        partitions.map(|(topic, partition)| (topic.name.clone(), partition, NOT_ANSWERED)).collect()
     }
 }
 
@@ -63,7 +71,7 @@ pub(super) struct Asked {
 }
 
 /// The committed offsets of each group on the partitions wanted, in the order of the groups.
-pub(super) async fn ask(admin: &Admin, groups: &[Found], wanted: &Wanted, by: Instant) -> Vec<Asked> {
+pub(super) async fn ask(admin: &Admin, groups: &[Found], wanted: &Wanted<'_>, by: Instant) -> Vec<Asked> {
     let mut lines: BTreeMap<Option<i32>, Vec<usize>> = BTreeMap::new();
     for (index, group) in groups.iter().enumerate() {
         lines.entry(group.coordinator).or_default().push(index);
@@ -92,7 +100,7 @@ pub(super) async fn ask(admin: &Admin, groups: &[Found], wanted: &Wanted, by: In
 async fn ask_one(
     admin: &Admin,
     group: &Found,
-    wanted: &Wanted,
+    wanted: &Wanted<'_>,
     by: Instant,
     gone: &OnceLock<Reason>,
 ) -> Result<(Commits, usize), Reason> {
@@ -101,11 +109,12 @@ async fn ask_one(
     if time.is_zero() {
         return Err(gone.get().copied().unwrap_or_else(|| faults.blame(group.coordinator, Reason::Timeout)));
     }
+    let parts = wanted.in_parts(group);
     let patience = if group.is_described() { time } else { time / 2 };
     let straight = match (group.likely_coordinator(), gone.get()) {
         (None, _) => Err(Reason::NoCoordinator),
         (Some(_), Some(reason)) => Err(*reason),
-        (Some(broker), None) => ask_broker(admin, group, wanted, broker, patience).await.inspect_err(|reason| {
+        (Some(broker), None) => ask_broker(admin, group, parts, broker, patience).await.inspect_err(|reason| {
             if is_silence(*reason) {
                 let _ = gone.set(*reason);
             }
@@ -113,7 +122,7 @@ async fn ask_one(
     };
     let answered = match straight {
         Err(reason) if reason == Reason::NoCoordinator || is_silence(reason) && !group.is_described() => {
-            let answer = fetch(admin, group, wanted, Ask { coordinator: true, ..Ask::within(left(by)) });
+            let answer = fetch(admin, group, parts, Ask { coordinator: true, ..Ask::within(left(by)) });
             // Of a group that some broker tells of, a living one is the coordinator.
             let feared = group.coordinator.filter(|_| group.likely_coordinator().is_none());
             faults.guard(feared, answer).await.map_err(|reason| moved(admin, reason))
@@ -133,7 +142,7 @@ async fn ask_one(
         None if !group.askable && none => Err(Reason::UnsupportedByClient),
         Some(code) => Err(moved(admin, faults.blame(group.coordinator, code.reason()))),
         None => {
-            let rows = if wanted.is_asked_in_parts(group) { group.width() } else { value.len() };
+            let rows = if parts.is_empty() { value.len() } else { group.width() };
             Ok((Commits { sent, replied, topics: by_topic(&value, &wanted.names) }, rows))
         }
     }
@@ -144,20 +153,20 @@ async fn ask_one(
 async fn ask_broker(
     admin: &Admin,
     group: &Found,
-    wanted: &Wanted,
+    parts: &[Place],
     broker: i32,
     timeout: Duration,
 ) -> Result<Reply<Vec<OffsetAnswer>>, Reason> {
-    let answer = fetch(admin, group, wanted, Ask { broker: Some(broker), ..Ask::within(timeout) });
+    let answer = fetch(admin, group, parts, Ask { broker: Some(broker), ..Ask::within(timeout) });
     let reply = admin.hub().faults.guard(Some(broker), answer).await?;
     // What Kafka refuses of a group as a whole, older brokers refuse of each of its partitions.
     let refused = reply.value.first().and_then(|row| row.error).map(Code::reason);
     if refused == Some(Reason::NoCoordinator) { Err(Reason::NoCoordinator) } else { Ok(reply) }
 }
 
-/// What a group has committed: all of it, or on the selected partitions where it has too much.
-async fn fetch(admin: &Admin, group: &Found, wanted: &Wanted, ask: Ask) -> Answered<Vec<OffsetAnswer>> {
-    let mut parts = wanted.places.chunks(PART).filter(|_| wanted.is_asked_in_parts(group));
+/// What a group has committed: on these partitions, or all of it where there are none.
+async fn fetch(admin: &Admin, group: &Found, parts: &[Place], ask: Ask) -> Answered<Vec<OffsetAnswer>> {
+    let mut parts = parts.chunks(PART);
     let Some(first) = parts.next() else { return admin.commits(&group.id, None, ask).await };
     let until = Instant::now() + ask.timeout;
     // One that is refused or not answered is the only one.

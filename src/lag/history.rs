@@ -225,28 +225,27 @@ impl History {
         }
     }
 
-    /// Takes in the record with the largest timestamp that was `found`: no question from after it finds any, or it is one
-    /// from the future.
-    ///
-    /// A broker that does not know this question answers with the first record. So it counts where the beginning of time,
-    /// asked later, led to a record further in front, or where that was so elsewhere and the broker is known to understand
-    /// it: the first record is the newest then. Says whether it was so here.
-    pub fn learn_newest(
-        &mut self,
-        found: Option<(Offset, Millis)>,
-        replied: Millis,
-        end: Offset,
-        understands: bool,
-    ) -> bool {
-        let first = self.facts.first().filter(|fact| fact.from <= 0).map(|fact| fact.offset);
-        let behind = found.zip(first).is_some_and(|((offset, _), first)| first < offset);
-        let same = found.zip(first).is_some_and(|((offset, _), first)| first == offset);
-        match found.filter(|_| behind || same && understands) {
+    /// Takes in the record with the largest timestamp, as a broker told it that understands this question: no question from
+    /// after it finds any, or it is one from the future. It is not known where the beginning of time, asked later, led to a
+    /// record behind it.
+    pub fn learn_newest(&mut self, found: Option<(Offset, Millis)>, replied: Millis, end: Offset) {
+        let first = self.first();
+        match found.filter(|(offset, _)| first.is_some_and(|first| first <= *offset)) {
             Some((_, at)) if at < replied => self.learn(at + 1, None, replied, end),
             Some((offset, at)) if self.ahead.is_none() => self.learn(at, Some((offset, at)), replied, end),
             _ => {}
         }
-        behind
+    }
+
+    /// Whether the record found stands behind the one to which the beginning of time, asked later, led. What a broker answers
+    /// that does not know the question for the newest record never does: it is the first one.
+    pub fn is_behind_first(&self, found: Option<(Offset, Millis)>) -> bool {
+        found.zip(self.first()).is_some_and(|((offset, _), first)| first < offset)
+    }
+
+    /// The record to which the beginning of time led.
+    fn first(&self) -> Option<Offset> {
+        self.facts.first().filter(|fact| fact.from <= 0).map(|fact| fact.offset)
     }
 
     /// Puts a fact in its place, over those that it outdates.

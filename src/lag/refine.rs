@@ -79,9 +79,9 @@ pub struct Refinement {
     /// The place of each partition in `sites`.
     index: HashMap<Name, Vec<Option<usize>>>,
     queues: BTreeMap<Option<BrokerId>, Queue>,
-    /// The brokers that are known to understand the question for the newest record, and what those said of whom it is not
-    /// known, where they may not have.
+    /// The brokers that are known to understand the question for the newest record.
     understanding: HashSet<Option<BrokerId>>,
+    /// What the others said to it.
     doubted: Vec<Told>,
 }
 
@@ -238,73 +238,73 @@ impl Refinement {
     /// brokers that are silent or cannot tell.
     pub fn learn(&mut self, memory: &mut Memory, told: &[Told]) {
         let mut found_compacted = Vec::new();
-        // What the newest record says is understood by what the first one does.
         let (newest, timed): (Vec<_>, Vec<_>) = told.iter().partition(|told| told.probe.time == Probe::NEWEST);
-        for told in timed.into_iter().chain(newest) {
-            let Probe { topic, partition, time } = &told.probe;
-            let place = usize::try_from(*partition).ok().and_then(|p| *self.index.get(topic)?.get(p)?);
-            let site = place.and_then(|place| self.sites.get_mut(place));
-            let Some(history) = memory.partition_mut(topic, *partition).map(|known| &mut known.history) else {
-                continue;
-            };
-            match (told.answer, site) {
-                (Ok(found), site) => {
-                    let (Some(end), compacted) = (history.end(), history.compacted) else { continue };
-                    match *time {
-                        Probe::NEWEST => {
-                            let leader = site.as_ref().and_then(|site| site.leader);
-                            let known = self.understanding.contains(&leader);
-                            if history.learn_newest(found, told.replied, end, known) {
-                                self.understanding.insert(leader);
-                            } else if !known {
-                                self.doubted.push(told.clone());
-                            }
-                        }
-                        time => history.learn(time, found, told.replied, end),
-                    }
-                    if let Some(site) = site {
-                        site.version += 1;
-                    }
-                    if history.compacted && !compacted {
-                        found_compacted.extend(place.map(|place| (place, told.replied)));
-                    }
-                }
-                // That a broker does not know the question says nothing of the others.
-                (Err(_), _) if *time == Probe::NEWEST => {}
-                (Err(reason), Some(site)) => {
-                    site.failed = true;
-                    site.version += 1;
-                    if is_of_the_broker(reason) {
-                        self.queues.remove(&site.leader);
-                    }
-                }
-                (Err(_), None) => {}
-            }
+        for told in timed {
+            found_compacted.extend(self.take_in(memory, told));
+        }
+        // That a broker does not know this question says nothing of the others.
+        self.doubted.extend(newest.into_iter().filter(|told| told.answer.is_ok()).cloned());
+        for told in self.believed(memory) {
+            found_compacted.extend(self.take_in(memory, &told));
         }
         for (site, now) in found_compacted {
             self.look_again(site, memory, now);
         }
-        self.believe(memory);
     }
 
-    /// Takes in what was doubted of brokers that have turned out to understand the question.
-    fn believe(&mut self, memory: &mut Memory) {
-        for told in std::mem::take(&mut self.doubted) {
-            let Probe { topic, partition, .. } = &told.probe;
-            let place = usize::try_from(*partition).ok().and_then(|p| *self.index.get(topic)?.get(p)?);
-            let Some(site) = place.and_then(|place| self.sites.get_mut(place)) else { continue };
-            if !self.understanding.contains(&site.leader) {
-                self.doubted.push(told);
-                continue;
+    /// What was said to the question for the newest record by brokers that understand it, which one answer from behind the
+    /// first record proves. The others stay doubted.
+    fn believed(&mut self, memory: &Memory) -> Vec<Told> {
+        let proves = |told: &&Told| {
+            let known = memory.partition(&told.probe.topic, told.probe.partition);
+            known.zip(told.answer.ok()).is_some_and(|(known, found)| known.history.is_behind_first(found))
+        };
+        let all = std::mem::take(&mut self.doubted);
+        let proven: Vec<_> = all.iter().filter(proves).map(|told| self.leader(told)).collect();
+        self.understanding.extend(proven);
+        let (believed, doubted) = all.into_iter().partition(|told| self.understanding.contains(&self.leader(told)));
+        self.doubted = doubted;
+        believed
+    }
+
+    fn leader(&self, told: &Told) -> Option<BrokerId> {
+        self.sites.get(self.place(&told.probe)?)?.leader
+    }
+
+    fn place(&self, probe: &Probe) -> Option<usize> {
+        *self.index.get(&probe.topic)?.get(usize::try_from(probe.partition).ok()?)?
+    }
+
+    /// Takes in one answer. Says of which partition, and when, where it showed for the first time that it is compacted.
+    fn take_in(&mut self, memory: &mut Memory, told: &Told) -> Option<(usize, Millis)> {
+        let Probe { topic, partition, time } = &told.probe;
+        let place = self.place(&told.probe);
+        let site = place.and_then(|place| self.sites.get_mut(place));
+        let history = memory.partition_mut(topic, *partition).map(|known| &mut known.history)?;
+        match (told.answer, site) {
+            (Ok(found), site) => {
+                let (end, compacted) = (history.end()?, history.compacted);
+                match *time {
+                    Probe::NEWEST => history.learn_newest(found, told.replied, end),
+                    time => history.learn(time, found, told.replied, end),
+                }
+                if let Some(site) = site {
+                    site.version += 1;
+                }
+                if history.compacted && !compacted {
+                    return place.map(|place| (place, told.replied));
+                }
             }
-            let history = memory.partition_mut(topic, *partition).map(|known| &mut known.history);
-            if let Some((history, found)) = history.zip(told.answer.ok())
-                && let Some(end) = history.end()
-            {
-                history.learn_newest(found, told.replied, end, true);
+            (Err(reason), Some(site)) => {
+                site.failed = true;
                 site.version += 1;
+                if is_of_the_broker(reason) {
+                    self.queues.remove(&site.leader);
+                }
             }
+            (Err(_), None) => {}
         }
+        None
     }
 
     /// Takes up every commit of a partition again, since none of its ages is proven any more.
